@@ -1,0 +1,76 @@
+// Package plan holds restore plans: the list of system calls that turns a
+// fresh process into a saved one.
+//
+// A plan is built in Go by package restore, encoded into a flat block of
+// bytes, and executed by the interpreter: a few hundred lines of position
+// independent assembly (interp_amd64.s) that know nothing of checkpoints. For
+// each op the interpreter computes the arguments, makes the call, compares the
+// result with what the plan expects, stores it where the plan says, and stops
+// with the plan's own words when they differ. Run executes the same plan in
+// Go, for tests, and Format prints it like strace.
+//
+// An argument is always slot + immediate. Slots are registers of the plan:
+// slot 0 is constantly zero, so that an immediate is just itself; Base is the
+// address of the plan's own block, so that the plan's data can be named before
+// anyone knows where it will be; the others hold results of earlier ops.
+package plan
+
+// Slot is a register of the plan.
+type Slot uint8
+
+// The slots whose meaning is fixed. Results of ops go to FirstFree and up.
+const (
+	Zero      Slot = 0  // always 0
+	Base      Slot = 1  // address of the plan's block
+	VDSO      Slot = 2  // AT_SYSINFO_EHDR of the fresh process, 0 if it has none
+	FirstFree Slot = 3
+	NumSlots       = 64
+)
+
+// Arg is an argument of an op: the slot's value plus Imm.
+type Arg struct {
+	Slot Slot
+	Imm  uint64
+}
+
+// Imm is a constant argument.
+func Imm(v uint64) Arg { return Arg{Imm: v} }
+
+// Code says what an op does.
+type Code uint8
+
+const (
+	// Syscall makes the system call Nr with Args.
+	Syscall Code = iota
+	// Copy copies Args[2] bytes from Args[1] to Args[0]. The result is 0.
+	Copy
+	// Poke32If stores the low 32 bits of Args[2] at Args[0] if the 32-bit word
+	// there equals Args[1]. The result is 1 if it did, else 0.
+	Poke32If
+	// Leave ends the plan: it jumps to Args[0] with the stack pointer at
+	// Args[1], rdi = Args[2] and rsi = Args[3]. There is no way back.
+	Leave
+)
+
+// Check says which results let the plan go on.
+type Check uint8
+
+const (
+	// Succeeds accepts everything but an error (-4095..-1).
+	Succeeds Check = iota
+	// Equals accepts only Want.
+	Equals
+	// Whatever accepts every result; used where a failure is tolerable.
+	Whatever
+)
+
+// Op is one step of a plan.
+type Op struct {
+	Code  Code
+	Nr    uint32 // system call number
+	Args  [6]Arg
+	Check Check
+	Want  Arg    // for Equals
+	Store Slot   // where the result goes; Zero: nowhere
+	What  string // the step in a user's words: "map [heap] 0x1000-0x2000"
+}
