@@ -20,9 +20,9 @@ type Slot uint8
 
 // The slots whose meaning is fixed. Results of ops go to FirstFree and up.
 const (
-	Zero      Slot = 0  // always 0
-	Base      Slot = 1  // address of the plan's block
-	VDSO      Slot = 2  // AT_SYSINFO_EHDR of the fresh process, 0 if it has none
+	Zero      Slot = 0 // always 0
+	Base      Slot = 1 // address of the plan's block
+	VDSO      Slot = 2 // AT_SYSINFO_EHDR of the fresh process, 0 if it has none
 	FirstFree Slot = 3
 	NumSlots       = 64
 )
