@@ -1,0 +1,8 @@
+package kind
+
+// Table lists every kind. The order matters: a descriptor belongs to the first
+// kind that matches it.
+var Table = []Kind{
+	// Kinds that are recognised by the name of an anonymous inode or by their
+	// file type, which nothing else can have.
+}
