@@ -23,7 +23,8 @@ const (
 	Zero      Slot = 0 // always 0
 	Base      Slot = 1 // address of the plan's block
 	VDSO      Slot = 2 // AT_SYSINFO_EHDR of the fresh process, 0 if it has none
-	FirstFree Slot = 3
+	Size      Slot = 3 // size of the plan's block in bytes, whole pages
+	FirstFree Slot = 4
 	NumSlots       = 64
 )
 
@@ -48,7 +49,9 @@ const (
 	// there equals Args[1]. The result is 1 if it did, else 0.
 	Poke32If
 	// Leave ends the plan: it jumps to Args[0] with the stack pointer at
-	// Args[1], rdi = Args[2] and rsi = Args[3]. There is no way back.
+	// Args[1], rdi = Args[2] and rsi = Args[3]. There is no way back. Before
+	// that, if Args[5] is not 0, it unmaps Args[5] bytes at Args[4]: the ops
+	// themselves, which no later op could unmap.
 	Leave
 )
 

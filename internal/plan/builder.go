@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Builder collects the ops and the data of a plan. The first mistake is kept
+// and reported by Build, so that calls need no error checks of their own:
+//
+//	b := plan.NewBuilder()
+//	fd := b.Slot()
+//	b.Call("open the terminal", abi.SysOpenat, atFDCWD, b.CString("/dev/tty"), flags).Store(fd)
+//	b.Call("map [heap]", abi.SysMmap, addr, size, prot, mapFlags, noFD, plan.Imm(0)).Want(addr)
+//	b.Call("name the heap", abi.SysPrctl, ...).MayFail()
+//	b.Leave("continue", plan.Landing{PC: plan.Sigreturn(), SP: frame})
+//	p, err := b.Build()
+type Builder struct {
+	ops   []Op
+	data  dataBuilder
+	inUse [NumSlots]bool
+	err   error
+}
+
+// NewBuilder begins an empty plan.
+func NewBuilder() *Builder { return &Builder{} }
+
+// Step is an op of an unfinished plan, to say more about it.
+type Step struct {
+	b *Builder
+	i int
+}
+
+// Want makes the step fail unless its result is a. Without it, or MayFail, a
+// step fails on every error.
+func (s Step) Want(a Arg) Step {
+	s.b.ops[s.i].Check, s.b.ops[s.i].Want = Equals, a
+	return s
+}
+
+// MayFail accepts every result of the step.
+func (s Step) MayFail() Step {
+	s.b.ops[s.i].Check, s.b.ops[s.i].Want = Whatever, Arg{}
+	return s
+}
+
+// Store keeps the result of the step in slot to.
+func (s Step) Store(to Slot) Step {
+	s.b.ops[s.i].Store = to
+	return s
+}
+
+// Call adds a system call. Arguments that are left out are 0. What says what
+// the step does, as the beginning of an error message: "open /etc/motd".
+func (b *Builder) Call(what string, nr uint32, args ...Arg) Step {
+	op := Op{Code: Syscall, Nr: nr, What: what}
+	if copy(op.Args[:], args) < len(args) {
+		b.fail(fmt.Errorf("plan: %s: %d arguments, a system call has at most 6", what, len(args)))
+	}
+	return b.add(op)
+}
+
+// Copy adds a step that copies n bytes of memory from src to dst. They must
+// not overlap, and a bad address kills the process.
+func (b *Builder) Copy(what string, dst, src, n Arg) Step {
+	return b.add(Op{Code: Copy, Args: [6]Arg{dst, src, n}, What: what})
+}
+
+// Poke32If adds a step that replaces the 32-bit word at addr by replacement if
+// it equals old. Its result is 1 if it did, else 0; a bad address kills the
+// process.
+func (b *Builder) Poke32If(what string, addr, old, replacement Arg) Step {
+	return b.add(Op{Code: Poke32If, Args: [6]Arg{addr, old, replacement}, What: what})
+}
+
+// Landing is where a plan leaves to.
+type Landing struct {
+	PC Arg // first instruction
+	SP Arg // stack pointer
+	DI Arg // rdi
+	SI Arg // rsi
+
+	// Keep, if not 0, is the offset in the plan's block at which the block is
+	// cut off: everything from there on is unmapped. It must be a multiple of
+	// the page size and leave the code (if PC is in it) and the page behind
+	// it.
+	Keep uint64
+}
+
+// Leave ends the plan.
+func (b *Builder) Leave(what string, l Landing) {
+	op := Op{Code: Leave, Args: [6]Arg{l.PC, l.SP, l.DI, l.SI}, What: what}
+	if l.Keep != 0 {
+		if l.Keep%pageSize != 0 || l.Keep < headerOff {
+			b.fail(fmt.Errorf("plan: %s: cannot cut off the block at %#x", what, l.Keep))
+		}
+		op.Args[4] = Arg{Base, l.Keep}
+		op.Args[5] = Arg{Size, -l.Keep}
+	}
+	b.add(op)
+}
+
+// Slot allocates a slot for results.
+func (b *Builder) Slot() Slot {
+	for s := FirstFree; s < NumSlots; s++ {
+		if !b.inUse[s] {
+			b.inUse[s] = true
+			return s
+		}
+	}
+	b.fail(errors.New("plan: all slots are in use"))
+	return FirstFree
+}
+
+// Free gives a slot back.
+func (b *Builder) Free(s Slot) {
+	if s < FirstFree || s >= NumSlots || !b.inUse[s] {
+		b.fail(fmt.Errorf("plan: slot %d is freed but not in use", s))
+		return
+	}
+	b.inUse[s] = false
+}
+
+// Build ends the building and checks the plan.
+func (b *Builder) Build() (*Plan, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	p := &Plan{Ops: b.ops, Data: b.data.bytes}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (b *Builder) add(op Op) Step {
+	op.What = shorten(op.What)
+	b.ops = append(b.ops, op)
+	return Step{b, len(b.ops) - 1}
+}
+
+func (b *Builder) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// shorten cuts a text at MaxWhat, not within a character.
+func shorten(s string) string {
+	if len(s) <= MaxWhat {
+		return s
+	}
+	const dots = "..."
+	n := MaxWhat - len(dots)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + dots
+}

@@ -1,0 +1,20 @@
+package plan
+
+// The interpreter, see interp_amd64.s. It is never called, only copied into
+// blocks.
+func interp()
+func parked()
+func fail()
+func sigreturn()
+func interpEnd()
+
+// code is the interpreter as bytes, from interp to interpEnd.
+func code() []byte
+
+// sigreturnOffset is the offset of sigreturn in code.
+func sigreturnOffset() uint64
+
+// Sigreturn is the address of a rt_sigreturn(2) system call in the plan's
+// block, for Landing.PC: with Landing.SP at a struct rt_sigframe's uc it gives
+// the thread all its registers at once.
+func Sigreturn() Arg { return Arg{Base, sigreturnOffset()} }

@@ -1,0 +1,76 @@
+package plan
+
+// A block is laid out for the interpreter, which finds everything relative to
+// its own first byte:
+//
+//	0           code, one page, read and execute once parked
+//	headerOff   header: what the interpreter must know, slots, message buffer
+//	DataOffset  the plan's data
+//	            ops, recordSize bytes each
+//	            texts of the ops, then of the errors
+//	            table of error texts
+//	            zeros up to a page boundary
+//
+// The data comes before everything whose size grows with the number of ops, so
+// that its place is known while the plan is being built. All numbers are
+// little endian. The constants below reach interp_amd64.s through go_asm.h, so
+// that encoder and interpreter cannot disagree.
+
+const pageSize = 4096
+
+// Entry is the offset in a block of the first instruction to be executed.
+const Entry = 0
+
+// MaxWhat is the longest Op.What in bytes; Builder cuts longer ones.
+const MaxWhat = 480
+
+// ExitStatus is what the interpreter exits with when the plan fails.
+const ExitStatus = 125
+
+// The header, offsets in the block.
+const (
+	headerOff    = pageSize
+	hdrMagic     = headerOff + 0  // u64
+	hdrPark      = headerOff + 8  // u64: final address of the block
+	hdrSize      = headerOff + 16 // u64: size of the block
+	hdrDataLen   = headerOff + 24 // u64
+	hdrOps       = headerOff + 32 // u64: offset of the first op
+	hdrOpCount   = headerOff + 40 // u64
+	hdrErrors    = headerOff + 48 // u64: offset of the table of error texts
+	hdrErrCount  = headerOff + 56 // u64
+	hdrErrFD     = headerOff + 64 // u64: descriptor for messages
+	hdrParkText  = headerOff + 72 // text reference: what to say if parking fails
+	hdrSlots     = headerOff + 128
+	hdrMessage   = hdrSlots + NumSlots*8 // buffer for the message of a failed op
+	messageSize  = 640
+	hdrEnd       = hdrMessage + messageSize
+	magicVersion = 0x314e414c5054504b // "KPTPLAN1"
+)
+
+// DataOffset is the offset of the plan's data in its block.
+const DataOffset = headerOff + 0x500
+
+// An op as the interpreter reads it, offsets in the record.
+const (
+	recCode     = 0  // u8
+	recCheck    = 1  // u8
+	recStore    = 2  // u8
+	recWantSlot = 3  // u8
+	recNr       = 4  // u32
+	recArgSlots = 8  // 6 u8, then 2 bytes of zeros
+	recWant     = 16 // u64
+	recImms     = 24 // 6 u64
+	recText     = 72 // text reference
+	recordSize  = 80
+)
+
+// A text reference, offsets in the reference.
+const (
+	textOff     = 0 // u32: offset in the block
+	textLen     = 4 // u32
+	textRefSize = 8
+)
+
+// The table of error texts is indexed by errno; entry 0 introduces a result
+// that is no error, or an error without a text.
+const numErrors = 134
