@@ -1,0 +1,66 @@
+package sys
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Categories of pages as PAGEMAP_SCAN knows them (include/uapi/linux/fs.h,
+// Documentation/admin-guide/mm/pagemap.rst).
+const (
+	PageWPAllowed = 1 << iota
+	PageWritten
+	PageFile
+	PagePresent
+	PageSwapped
+	PageZero // the shared zero page
+	PageHuge
+)
+
+// PageRegion is a run of pages with the same categories.
+type PageRegion struct {
+	Start, End uint64
+	Categories uint64
+}
+
+// pagemapScanArg is struct pm_scan_arg.
+type pagemapScanArg struct {
+	size, flags                  uint64
+	start, end, walkEnd          uint64
+	vec, vecLen, maxPages        uint64
+	inverted, mask, anyOf, retur uint64
+}
+
+const pagemapScanIoctl = 0xc0606610
+
+// PagemapScan asks which pages of [start, end) match, and where. A page
+// matches if its categories, with those of inverted flipped, contain all of
+// mask (0: no condition) and one of anyOf (0: no condition). Adjacent pages
+// with equal categories (of those in ret) are one region. regions is the
+// buffer to use; the result is a part of it and next is where to go on (end
+// when done). ENOTTY means that the kernel (before 6.7) does not have it.
+func PagemapScan(pagemap *os.File, start, end, inverted, mask, anyOf, ret uint64, regions []PageRegion) (found []PageRegion, next uint64, err error) {
+	arg := pagemapScanArg{
+		start: start, end: end,
+		vec: uint64(uintptr(unsafe.Pointer(&regions[0]))), vecLen: uint64(len(regions)),
+		inverted: inverted, mask: mask, anyOf: anyOf, retur: ret,
+	}
+	arg.size = uint64(unsafe.Sizeof(arg))
+	for {
+		n, _, errno := unix.Syscall(unix.SYS_IOCTL, pagemap.Fd(), pagemapScanIoctl, uintptr(unsafe.Pointer(&arg)))
+		switch errno {
+		case 0:
+			if n > uintptr(len(regions)) {
+				return nil, 0, fmt.Errorf("PAGEMAP_SCAN: %d regions in room for %d", n, len(regions))
+			}
+			return regions[:n], arg.walkEnd, nil
+		case unix.EINTR:
+			continue
+		default:
+			return nil, 0, os.NewSyscallError("PAGEMAP_SCAN", errno)
+		}
+	}
+}
