@@ -1,0 +1,47 @@
+package proc
+
+import (
+	"errors"
+	"strconv"
+)
+
+// Tasks lists the threads of the process, sorted. It is complete only if none
+// is made meanwhile: stop those it lists and look again until nothing is new.
+func (p Process) Tasks() ([]int, error) { return p.dir.numbers("task") }
+
+// Children lists the children, those of one Thread in the order they were
+// made, or those of all threads of a process. It is reliable only if parent
+// and children are stopped. Missing (fs.ErrNotExist) where the kernel has no
+// CONFIG_PROC_CHILDREN.
+func (p Process) Children() ([]int, error) {
+	if p.TID != 0 {
+		return p.childrenOf(".")
+	}
+	tids, err := p.Tasks()
+	if err != nil {
+		return nil, err
+	}
+	var all []int
+	for _, tid := range tids {
+		list, err := p.childrenOf("task/" + strconv.Itoa(tid))
+		if err != nil && !errors.Is(err, ErrGone) {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+func (p Process) childrenOf(task string) ([]int, error) {
+	d := directory(p.dir.path(task))
+	b, err := d.bytes("children", maxList)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := integers(b)
+	if !ok {
+		l := lines{name: d.path("children"), n: 1, text: b}
+		return nil, l.bad("children")
+	}
+	return list, nil
+}
