@@ -1,0 +1,94 @@
+package ptrace
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/sys"
+)
+
+// stopKind tells the stops of ptrace(2) apart.
+type stopKind int
+
+const (
+	stopSignal  stopKind = iota // a signal is about to be delivered
+	stopSyscall                 // entry to or exit from a system call
+	stopEvent                   // PTRACE_EVENT_STOP: interrupt, group stop, or a new thread's first
+	stopOther                   // any other PTRACE_EVENT
+)
+
+// stop is one stop of a traced thread. The signal is what the thread has to be
+// resumed with, and 0 unless the kind is stopSignal.
+type stop struct {
+	kind   stopKind
+	signal syscall.Signal
+}
+
+// Waiting starts by spinning, since most stops take a few microseconds and
+// the shortest sleep is over 50, and then sleeps longer and longer.
+const (
+	spinTime   = 20 * time.Microsecond
+	firstSleep = 10 * time.Microsecond
+	lastSleep  = 2 * time.Millisecond
+)
+
+// wait waits for the next stop of the thread.
+func (t *Thread) wait(deadline time.Time) (stop, error) {
+	if t.gone != nil {
+		return stop{}, t.gone
+	}
+	sleep := firstSleep
+	for spinUntil := time.Now().Add(spinTime); ; {
+		st, ok, err := sys.WaitThread(t.tid)
+		switch {
+		case errors.Is(err, syscall.ECHILD):
+			return stop{}, t.die(0)
+		case err != nil:
+			return stop{}, err
+		case ok && (st.Exited() || st.Signaled()):
+			return stop{}, t.die(st)
+		case ok && st.Stopped():
+			return t.note(st), nil
+		}
+		now := time.Now()
+		if now.Before(spinUntil) {
+			continue
+		}
+		if now.After(deadline) {
+			return stop{}, newTimeoutError(t.tid)
+		}
+		// A leader that has exited before its threads shows neither a stop nor
+		// its end, until the last of them has gone.
+		if sleep == lastSleep && readState(t.tid) == "Z" {
+			return stop{}, t.die(0)
+		}
+		sys.SleepThread(sleep)
+		sleep = min(2*sleep, lastSleep)
+	}
+}
+
+// note keeps what a stop says about the thread and classifies it.
+func (t *Thread) note(st syscall.WaitStatus) stop {
+	t.stopped = true
+	sig, event := st.StopSignal(), int(st)>>16
+	switch {
+	case event == abi.PtraceEventStop:
+		// For a seized thread the signal is SIGTRAP unless the process is
+		// group-stopped (do_jobctl_trap in kernel/signal.c).
+		t.group = sig != syscall.SIGTRAP
+		return stop{kind: stopEvent}
+	case event != 0:
+		return stop{kind: stopOther}
+	case sig == syscall.SIGTRAP|abi.PtraceSyscallStopFlag:
+		return stop{kind: stopSyscall}
+	}
+	return stop{kind: stopSignal, signal: sig}
+}
+
+func (t *Thread) die(st syscall.WaitStatus) error {
+	t.stopped = false
+	t.gone = &GoneError{Tid: t.tid, Status: st}
+	return t.gone
+}
