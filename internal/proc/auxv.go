@@ -2,6 +2,7 @@ package proc
 
 import (
 	"encoding/binary"
+	"fmt"
 )
 
 // Auxv is the auxiliary vector that a program got at its start, getauxval(3).
@@ -11,11 +12,14 @@ type Auxv struct {
 }
 
 // Auxv reads /proc/PID/auxv of a 64-bit process. A kernel thread and a zombie
-// have an empty one. Needs permission to ptrace.
+// have none: ErrNoMemory. Needs permission to ptrace.
 func (p Process) Auxv() (*Auxv, error) {
 	b, err := p.dir.bytes("auxv", maxSmall)
 	if err != nil {
 		return nil, err
+	}
+	if len(b) == 0 { // what kernels of some years ago give for ESRCH
+		return nil, fmt.Errorf("%s: %w", p.dir.path("auxv"), ErrNoMemory)
 	}
 	a, reason := parseAuxv(b)
 	if reason != "" {
@@ -41,8 +45,5 @@ func parseAuxv(b []byte) (a *Auxv, reason string) {
 		}
 		a.Values[key] = value
 	}
-	if len(a.Raw) > 0 {
-		return nil, "no AT_NULL"
-	}
-	return a, ""
+	return nil, "no AT_NULL"
 }

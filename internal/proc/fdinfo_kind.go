@@ -8,8 +8,9 @@ import (
 // EventFD is the state of an eventfd(2).
 type EventFD struct {
 	Count     uint64
-	ID        int  // 0 before kernel 5.2
-	Semaphore bool // false before kernel 6.5, which began to tell
+	ID        int
+	Semaphore bool // EFD_SEMAPHORE, if Told
+	Told      bool // kernels before 6.5 do not tell what Semaphore is
 }
 
 // EpollTarget is one registration of an epoll(7) set. The target's file is
@@ -107,6 +108,7 @@ func (e *EventFD) set(key string, value []byte) bool {
 	case "eventfd-id":
 		return signed(&e.ID, value)
 	}
+	e.Told = true
 	return flag(&e.Semaphore, value)
 }
 

@@ -7,7 +7,7 @@ type Lock struct {
 	ID                 int64
 	Type               string // "FLOCK", "POSIX", "OFDLCK", "ACCESS", "LEASE", "DELEG"
 	Mode               string // "ADVISORY"; of leases "ACTIVE", "BREAKING" or "BREAKER"
-	Access             string // "READ", "WRITE" or "UNLCK"
+	Access             string // "READ", "WRITE", "UNLCK"; of old share locks "NONE", "RW"
 	PID                int    // the owner; -1 for OFDLCK, 0: not in this pid namespace
 	DevMajor, DevMinor uint32
 	Inode              uint64

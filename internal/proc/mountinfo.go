@@ -18,7 +18,8 @@ type Mount struct {
 	SuperOptions []string
 }
 
-// MountInfo reads the mounts of the process's mount namespace.
+// MountInfo reads the mounts of the process's mount namespace. A
+// zombie has none: EINVAL.
 func (p Process) MountInfo() ([]Mount, error) {
 	return parseFile(p.dir, "mountinfo", maxList, parseMountInfo)
 }

@@ -23,12 +23,22 @@ func (p Process) Personality() (uint32, error) {
 }
 
 // TimerSlack is the timer slack in nanoseconds, PR_SET_TIMERSLACK. That of a
-// thread tid is at Process(tid). Another's needs CAP_SYS_NICE.
+// thread tid is at Process(tid). Another's needs
+// CAP_SYS_NICE; without it only the thread itself can tell (prctl).
 func (p Process) TimerSlack() (uint64, error) { return p.number("timerslack_ns", 10) }
 
 // CoredumpFilter says what goes into a core dump, core(5). A process without
-// memory has none: an error.
-func (p Process) CoredumpFilter() (uint64, error) { return p.number("coredump_filter", 16) }
+// memory has none: ErrNoMemory.
+func (p Process) CoredumpFilter() (uint64, error) {
+	b, err := p.dir.bytes("coredump_filter", maxSmall)
+	if err == nil && len(b) == 0 {
+		return 0, fmt.Errorf("%s: %w", p.dir.path("coredump_filter"), ErrNoMemory)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return p.number("coredump_filter", 16)
+}
 
 // number reads a file of one number.
 func (p Process) number(name string, base int) (uint64, error) {

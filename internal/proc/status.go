@@ -20,7 +20,7 @@ type Status struct {
 	Groups    []int
 	NStgid    []int // outermost namespace (that of the FS) first
 	NSpid     []int
-	Kthread   int // 0 or 1; -1: this kernel (before 6.10) does not tell
+	Kthread   int // 0 or 1; -1: an older kernel, which does not tell
 	Threads   int
 
 	SigQ, SigQMax                          uint64 // queued signals of the real uid, and its limit

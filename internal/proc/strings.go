@@ -1,6 +1,9 @@
 package proc
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Comm reads the name of the thread as prctl(2) PR_SET_NAME sets it, any
 // bytes, at most 15.
@@ -15,9 +18,15 @@ func (p Process) Comm() (string, error) {
 func (p Process) Cmdline() ([]string, error) { return p.strings("cmdline") }
 
 // Environ reads the environment that the program was started with, from its
-// memory; setenv(3) shows only where it overwrites in place. Needs permission
-// to ptrace.
-func (p Process) Environ() ([]string, error) { return p.strings("environ") }
+// memory; setenv(3) shows only where it overwrites in place. A kernel
+// thread and a zombie have none. Needs permission to ptrace.
+func (p Process) Environ() ([]string, error) {
+	list, err := p.strings("environ")
+	if errors.Is(err, ErrNoMemory) {
+		return nil, nil // as with Cmdline, and as older kernels do
+	}
+	return list, err
+}
 
 func (p Process) strings(name string) ([]string, error) {
 	b, err := p.dir.bytes(name, maxStrings)

@@ -24,8 +24,8 @@ func (p Process) Children() ([]int, error) {
 	var all []int
 	for _, tid := range tids {
 		list, err := p.childrenOf("task/" + strconv.Itoa(tid))
-		if err != nil && !errors.Is(err, ErrGone) {
-			return nil, err
+		if err != nil && (!errors.Is(err, ErrGone) || !p.dir.exists()) {
+			return nil, err // only a thread may have gone meanwhile
 		}
 		all = append(all, list...)
 	}
