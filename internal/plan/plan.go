@@ -51,6 +51,9 @@ func (op *Op) validate() error {
 	if op.Code != Syscall && op.Nr != 0 {
 		return fmt.Errorf("system call %d in an op that makes none", op.Nr)
 	}
+	if op.Code == Leave && (op.Check != Succeeds || op.Store != Zero) {
+		return errors.New("leaves, so it has no result")
+	}
 	if op.What == "" {
 		return errors.New("does not say what it does")
 	}
