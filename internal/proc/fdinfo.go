@@ -38,12 +38,12 @@ func (i *FDInfo) Lookup(key string) (value string, ok bool) {
 
 // FDInfo reads what the kernel tells about an open descriptor, about 10 us and
 // more for each target of an epoll or lock.
-func (p Process) FDInfo(fd int) (*FDInfo, error) {
+func (p Process) FDInfo(fd int) (FDInfo, error) {
 	return parseFile(p.dir, "fdinfo/"+strconv.Itoa(fd), maxList, parseFDInfo)
 }
 
-func parseFDInfo(l *lines) (*FDInfo, error) {
-	info := new(FDInfo)
+func parseFDInfo(l *lines) (FDInfo, error) {
+	var info FDInfo
 	var seen [3]bool
 	for l.next() {
 		name, value, _ := cut(l.text, ':')
@@ -69,11 +69,11 @@ func parseFDInfo(l *lines) (*FDInfo, error) {
 			}
 		}
 		if !ok {
-			return nil, l.bad("value")
+			return info, l.bad("value")
 		}
 	}
 	if seen != [3]bool{true, true, true} {
-		return nil, l.errorf("no pos, flags or mnt_id")
+		return info, l.errorf("no pos, flags or mnt_id")
 	}
 	return info, nil
 }

@@ -4,16 +4,23 @@ import "bytes"
 
 // Timer is a timer of timer_create(2). When it fires is not told here.
 type Timer struct {
-	ID       int
-	Signal   int
-	SigValue uint64
-	Notify   int // SIGEV_SIGNAL 0, SIGEV_NONE 1, SIGEV_THREAD 2, with ThreadID 4
-	Target   int // the thread with ThreadID, else the process
-	Clock    int // clockid_t; negative for CPU clocks of others
+	ID     int
+	Signal int
+	Value  uint64 // sigev_value, handed to the handler
+	Notify int    // SIGEV_SIGNAL 0, SIGEV_NONE 1, SIGEV_THREAD 2; SIGEV_THREAD_ID 4 in addition
+	Target int    // the thread if ThreadDirected, else the process; 0 if it is gone
+	Clock  int    // clockid_t; negative for CPU clocks of others
 }
 
-// ThreadID is SIGEV_THREAD_ID, a bit of Timer.Notify.
-const ThreadID = 4
+// ThreadDirected reports whether the signal goes to one thread.
+func (t *Timer) ThreadDirected() bool { return t.Notify&sigevThreadID != 0 }
+
+// What Timer.Notify can be (include/uapi/asm-generic/siginfo.h).
+const (
+	sigevNone     = 1
+	sigevThread   = 2
+	sigevThreadID = 4
+)
 
 // Timers reads /proc/PID/timers. It is missing (fs.ErrNotExist) where the
 // kernel has no CONFIG_CHECKPOINT_RESTORE.
@@ -47,7 +54,7 @@ var timerFields = []struct {
 	{"ID: ", func(t *Timer, b []byte) bool { return count(&t.ID, b) }},
 	{"signal: ", func(t *Timer, b []byte) bool {
 		signal, value, _ := cut(b, '/')
-		return signed(&t.Signal, signal) && unsigned(&t.SigValue, value, 16)
+		return signed(&t.Signal, signal) && unsigned(&t.Value, value, 16)
 	}},
 	{"notify: ", func(t *Timer, b []byte) bool { return t.setNotify(b) }},
 	{"ClockID: ", func(t *Timer, b []byte) bool { return signed(&t.Clock, b) }},
@@ -59,15 +66,15 @@ func (t *Timer) setNotify(b []byte) bool {
 	switch string(how) {
 	case "signal":
 	case "none":
-		t.Notify = 1
+		t.Notify = sigevNone
 	case "thread":
-		t.Notify = 2
+		t.Notify = sigevThread
 	default:
 		return false
 	}
 	what, id, _ := cut(whom, '.')
 	if string(what) == "tid" {
-		t.Notify |= ThreadID
+		t.Notify |= sigevThreadID
 	} else if string(what) != "pid" {
 		return false
 	}
