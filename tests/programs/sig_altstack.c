@@ -4,14 +4,14 @@
 
 #include "probe.h"
 
-static char stack[64 << 10], *where;
+static char stack[64 << 10], *volatile where;
 
 static void handler(int s) {
   char local;
   stack_t now;
   (void)s;
   where = &local;
-  save_here();
+  if (access("go", F_OK) != 0) save_here();
   CHECK(sigaltstack(NULL, &now) == 0 && now.ss_sp == stack, "not the stack any more");
   CHECK(now.ss_flags & SS_ONSTACK, "the kernel does not know we are on it");
   CHECK(where == &local, "moved");

@@ -4,7 +4,7 @@
 
 #include "probe.h"
 
-static int got[65];
+static volatile int got[65];
 static void handler(int s) { got[s]++; }
 
 int main(void) {

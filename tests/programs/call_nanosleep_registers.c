@@ -1,0 +1,21 @@
+// nanosleep: every register that the call must preserve is as it was, the
+// argument registers too (compilers use them on after an inline call).
+#include "call.h"
+
+int main(void) {
+  struct timespec ask = {1, 0}, rest = {0, 0};
+  register long r8 __asm__("r8") = 808, r9 __asm__("r9") = 909, r10 __asm__("r10") = 1010;
+  long result, rdi = (long)&ask, rsi = (long)&rest, rdx = 4242;
+  blocks_in(SYS_nanosleep, 300, "");
+  r8 = 808, r9 = 909, r10 = 1010;
+  __asm__ volatile("syscall"
+                   : "=a"(result), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r8), "+r"(r9), "+r"(r10)
+                   : "0"((long)SYS_nanosleep)
+                   : "rcx", "r11", "memory");
+  long a = r8, b = r9, c = r10;
+  CHECK(result == 0, "%ld", result);
+  CHECK(rdi == (long)&ask && rsi == (long)&rest && rdx == 4242, "%lx %lx %ld", rdi, rsi, rdx);
+  CHECK(a == 808 && b == 909 && c == 1010, "%ld %ld %ld", a, b, c);
+  CHECK_TOOK(1, 8);
+  return done();
+}

@@ -1,0 +1,19 @@
+// ppoll with a signal mask runs into its timeout; the mask is put back.
+#include "call.h"
+#include <poll.h>
+#include <signal.h>
+
+int main(void) {
+  struct timespec wait = {1, 500000000};
+  sigset_t blocked, during, after;
+  sigemptyset(&blocked), sigemptyset(&during);
+  sigaddset(&blocked, SIGTERM), sigaddset(&during, SIGHUP);
+  NEED(sigprocmask(SIG_SETMASK, &blocked, NULL) == 0);
+  blocks_in(SYS_ppoll, 500, "");
+  int n = ppoll(NULL, 0, &wait, &during);
+  CHECK(n == 0, "%d: %s", n, strerror(errno));
+  NEED(sigprocmask(SIG_SETMASK, NULL, &after) == 0);
+  CHECK(sigismember(&after, SIGTERM) && !sigismember(&after, SIGHUP), "mask is not put back");
+  CHECK_TOOK(1.5, 8);
+  return done();
+}
