@@ -58,6 +58,15 @@ type Area struct {
 	// Whole says that every page with content is in the image, so that a
 	// PrivateFile area can be restored without its file.
 	Whole bool `json:"whole,omitempty"`
+	// Dirty lists what of a Whole area the process had written to: all that
+	// has to be read from the image when the file is still the same.
+	Dirty []AddrRange `json:"dirty,omitempty"`
+}
+
+// AddrRange is the memory from Start up to, but not including, End.
+type AddrRange struct {
+	Start Addr `json:"start"`
+	End   Addr `json:"end"`
 }
 
 // Size is the area's length in bytes.

@@ -49,6 +49,10 @@ type CPU struct {
 	Features  []string `json:"features"`   // as /proc/cpuinfo spells them, sorted
 	XFeatures uint64   `json:"xfeatures"`  // XCR0
 	XSaveSize int      `json:"xsave_size"` // bytes of an NT_X86_XSTATE register set
+
+	// XSaveLayout says where the parts of Thread.XSave are. If it is nil, the
+	// Writer fills in what this processor's CPUID says.
+	XSaveLayout []XSaveComponent `json:"xsave_layout,omitempty"`
 }
 
 // Clocks are the clocks at the moment of the save, in nanoseconds.

@@ -1,0 +1,138 @@
+package image
+
+import (
+	"fmt"
+
+	"ckpt/internal/abi"
+)
+
+// numLimits is the number of resource limits (RLIM_NLIMITS,
+// include/uapi/asm-generic/resource.h).
+const numLimits = 16
+
+// arch is the GOARCH of machine.
+const arch = "amd64"
+
+// check checks everything that a reader of the manifest relies on. It is the
+// same for what is written and for what is read.
+func (m *Manifest) check() error {
+	switch {
+	case m.Version != ManifestVersion:
+		return fmt.Errorf("version %d instead of %d", m.Version, ManifestVersion)
+	case m.Host.Arch != arch:
+		return fmt.Errorf("architecture %q in an image of %s", m.Host.Arch, arch)
+	case m.Host.PageSize != PageSize:
+		return fmt.Errorf("page size %d instead of %d", m.Host.PageSize, PageSize)
+	case len(m.Processes) != 1:
+		return fmt.Errorf("%d processes; format %d holds one", len(m.Processes), ManifestVersion)
+	}
+	for i, f := range m.Files {
+		if f.ID != i || f.Kind == "" {
+			return fmt.Errorf("file %d has id %d and kind %q", i, f.ID, f.Kind)
+		}
+	}
+	for i := range m.Processes {
+		p := &m.Processes[i]
+		if err := p.check(len(m.Files)); err != nil {
+			return fmt.Errorf("process %d: %w", p.PID, err)
+		}
+	}
+	return nil
+}
+
+func (p *Process) check(files int) error {
+	if p.PID <= 0 || len(p.Threads) == 0 || p.Threads[0].TID != p.PID {
+		return fmt.Errorf("the first of %d threads is not the leader", len(p.Threads))
+	}
+	if len(p.Limits) != numLimits {
+		return fmt.Errorf("%d resource limits instead of %d", len(p.Limits), numLimits)
+	}
+	if err := checkAreas(p.Areas, files); err != nil {
+		return err
+	}
+	tids := make(map[int]bool, len(p.Threads))
+	for i := range p.Threads {
+		t := &p.Threads[i]
+		if t.TID <= 0 || tids[t.TID] {
+			return fmt.Errorf("thread %d is there twice", t.TID)
+		}
+		tids[t.TID] = true
+		if err := checkPending(t.Pending); err != nil {
+			return fmt.Errorf("thread %d: %w", t.TID, err)
+		}
+	}
+	fds := make(map[int]bool, len(p.Descriptors))
+	for _, d := range p.Descriptors {
+		if d.FD < 0 || fds[d.FD] || d.File < 0 || d.File >= files {
+			return fmt.Errorf("descriptor %d is there twice or refers to file %d of %d", d.FD, d.File, files)
+		}
+		fds[d.FD] = true
+	}
+	for sig := range p.Signals.Actions {
+		if sig < 1 || sig > abi.NSig {
+			return fmt.Errorf("action of signal %d", sig)
+		}
+	}
+	return checkPending(p.Signals.Pending)
+}
+
+func checkPending(pending [][]byte) error {
+	for _, info := range pending {
+		if len(info) != abi.SiginfoSize {
+			return fmt.Errorf("pending signal of %d bytes instead of %d", len(info), abi.SiginfoSize)
+		}
+	}
+	return nil
+}
+
+// checkAreas checks that areas are whole pages of user addresses, in order and
+// apart from each other.
+func checkAreas(areas []Area, files int) error {
+	low := Addr(0)
+	for i := range areas {
+		a := &areas[i]
+		switch {
+		case a.Start < low || a.End <= a.Start || a.End > MaxAddr || (a.Start|a.End)%PageSize != 0:
+			return fmt.Errorf("area %v-%v overlaps another, is not in order, no whole pages or above %v", a.Start, a.End, MaxAddr)
+		case a.File < -1 || a.File >= files:
+			return fmt.Errorf("area %v-%v refers to file %d of %d", a.Start, a.End, a.File, files)
+		}
+		switch a.Kind {
+		case Anonymous, PrivateFile, SharedFile, SharedAnonymous, VDSO, VVar:
+		default:
+			return fmt.Errorf("area %v-%v is of unknown kind %q", a.Start, a.End, a.Kind)
+		}
+		if err := a.checkDirty(); err != nil {
+			return err
+		}
+		low = a.End
+	}
+	return nil
+}
+
+// checkDirty checks that the ranges are whole pages of the area, in order.
+func (a *Area) checkDirty() error {
+	low := a.Start
+	for _, r := range a.Dirty {
+		if r.Start < low || r.End <= r.Start || r.End > a.End || (r.Start|r.End)%PageSize != 0 {
+			return fmt.Errorf("range %v-%v is not inside area %v-%v or not in order", r.Start, r.End, a.Start, a.End)
+		}
+		low = r.End
+	}
+	return nil
+}
+
+// checkStates checks the bytes that are beside the manifest's JSON.
+func (m *Manifest) checkStates() error {
+	for _, c := range m.Host.CPU.XSaveLayout {
+		if c.Feature > 62 || c.Offset > xsaveMaximum || c.Size > xsaveMaximum {
+			return fmt.Errorf("extended state %d at %d+%d", c.Feature, c.Offset, c.Size)
+		}
+	}
+	for _, t := range m.Processes[0].Threads {
+		if n := len(t.XSave); n != 0 && (n < xsaveMin || n > xsaveMaximum) {
+			return fmt.Errorf("thread %d: extended state of %d bytes", t.TID, n)
+		}
+	}
+	return nil
+}

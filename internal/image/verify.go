@@ -1,0 +1,196 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+
+	"ckpt/internal/sys"
+)
+
+// Verify reads the whole image with so many goroutines and checks every
+// checksum, and that all else between headers and notes is zero (headers and
+// notes were checked by Open). The error wraps ErrCorrupt and names the first
+// bad chunk, its area and its place in the file. progress may be nil; it is
+// told how many bytes of memory and payload were checked, by one goroutine at a
+// time.
+func (im *Image) Verify(ctx context.Context, workers int, progress func(done, total int64)) error {
+	if err := im.verifyRest(ctx); err != nil {
+		return err
+	}
+	v := verifier{im: im, progress: progress}
+	for i := range v.count() {
+		v.total += int64(v.chunk(i).Len)
+	}
+	var group sync.WaitGroup
+	for range max(workers, 1) {
+		group.Go(func() { v.work(ctx) })
+	}
+	group.Wait()
+	if v.err != nil {
+		return v.err
+	}
+	return ctx.Err()
+}
+
+// verifier hands the chunks of an image to the goroutines that check them.
+type verifier struct {
+	im       *Image
+	total    int64
+	progress func(done, total int64)
+
+	mu   sync.Mutex
+	next int // index of the next chunk to check
+	done int64
+	err  error // of the first chunk in the file that has one
+	bad  int   // its index
+}
+
+func (v *verifier) count() int { return v.im.chunks.len() }
+
+func (v *verifier) chunk(i int) Chunk {
+	if n := len(v.im.chunks.memory); i >= n {
+		return v.im.chunks.payload[i-n]
+	}
+	return v.im.chunks.memory[i]
+}
+
+// take returns the index of a chunk to check. After an error there is no more;
+// those in front of the bad one are being checked already.
+func (v *verifier) take() (int, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.err != nil || v.next == v.count() {
+		return 0, false
+	}
+	v.next++
+	return v.next - 1, true
+}
+
+func (v *verifier) report(i int, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		if v.err == nil || i < v.bad {
+			v.err, v.bad = err, i
+		}
+		return
+	}
+	v.done += int64(v.chunk(i).Len)
+	if v.progress != nil {
+		v.progress(v.done, v.total)
+	}
+}
+
+func (v *verifier) work(ctx context.Context) {
+	buf := make([]byte, MaxChunk)
+	for ctx.Err() == nil {
+		i, ok := v.take()
+		if !ok {
+			return
+		}
+		v.report(i, v.im.verifyChunk(i, v.chunk(i), buf))
+	}
+}
+
+func (im *Image) verifyChunk(i int, c Chunk, buf []byte) error {
+	b := buf[:c.Len]
+	if _, err := im.file.ReadAt(b, int64(c.Pos)); err != nil {
+		return readError(im.describe(i, c), err)
+	}
+	if sum := xxh3.Hash(b); sum != c.Sum {
+		return corrupt("%s: checksum is %#x instead of %#x", im.describe(i, c), sum, c.Sum)
+	}
+	return nil
+}
+
+// describe names a chunk in a user's words.
+func (im *Image) describe(i int, c Chunk) string {
+	if i >= len(im.chunks.memory) {
+		return fmt.Sprintf("chunk %d, payload, file offset %#x+%#x", i, c.Pos, c.Len)
+	}
+	return fmt.Sprintf("chunk %d, memory %#x-%#x of %s, file offset %#x", i, c.Addr, c.end(), im.areaName(c.Addr), c.Pos)
+}
+
+// areaName names the area around addr, as /proc/PID/maps does where it can.
+func (im *Image) areaName(addr uint64) string {
+	areas := im.Process().Areas
+	for i := range areas {
+		a := &areas[i]
+		if addr >= uint64(a.Start) && addr < uint64(a.End) {
+			name := a.Name
+			if name == "" {
+				name = string(a.Kind)
+			}
+			return fmt.Sprintf("%s (%v-%v)", name, a.Start, a.End)
+		}
+	}
+	return "no area"
+}
+
+// verifyRest checks that what is between the headers and the notes and in no
+// chunk is zero. Holes of the file are, so only what is on the disk is read.
+func (im *Image) verifyRest(ctx context.Context) error {
+	data, err := sys.DataExtents(int(im.file.Fd()), int64(im.notes.pos))
+	if err != nil {
+		return fmt.Errorf("look for holes: %w", err)
+	}
+	at := headersEnd(len(im.segs)) // all in front of it is checked
+	check := func(until uint64) error {
+		// Data extents are in order, as the gaps are: those behind us go.
+		for at < until && len(data) > 0 {
+			from, to := uint64(data[0][0]), uint64(data[0][0]+data[0][1])
+			if from >= until {
+				break
+			}
+			if err := im.checkZero(ctx, max(from, at), min(to, until)); err != nil {
+				return err
+			}
+			if to > until {
+				break
+			}
+			data = data[1:]
+		}
+		return nil
+	}
+	for _, list := range [][]Chunk{im.chunks.memory, im.chunks.payload} {
+		for _, c := range list {
+			if err := check(c.Pos); err != nil {
+				return err
+			}
+			at = c.Pos + uint64(c.Len)
+		}
+	}
+	return check(im.notes.pos)
+}
+
+var zeros [64 << 10]byte
+
+// checkZero checks that [from, to) of the file is zero.
+func (im *Image) checkZero(ctx context.Context, from, to uint64) error {
+	if from >= to {
+		return nil
+	}
+	buf := make([]byte, min(to-from, uint64(len(zeros))))
+	for from < to {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b := buf[:min(to-from, uint64(len(buf)))]
+		if _, err := im.file.ReadAt(b, int64(from)); err != nil {
+			return readError(fmt.Sprintf("file at %#x", from), err)
+		}
+		if !bytes.Equal(b, zeros[:len(b)]) {
+			i := 0
+			for b[i] == 0 {
+				i++
+			}
+			return corrupt("byte at file offset %#x is not zero, but belongs to nothing", from+uint64(i))
+		}
+		from += uint64(len(b))
+	}
+	return nil
+}
