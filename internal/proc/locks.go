@@ -65,7 +65,7 @@ func parseLock(b []byte) (k Lock, ok bool) {
 var lockWords = [3]map[string]bool{
 	{"FLOCK": true, "POSIX": true, "OFDLCK": true, "ACCESS": true, "LEASE": true, "DELEG": true},
 	{
-		"ADVISORY": true, "MANDATORY": true, "MSNFS": true, // the last two before 5.15
+		"ADVISORY": true, "*NOINODE*": true, "MANDATORY": true, "MSNFS": true, // the last two before 5.15
 		"ACTIVE": true, "BREAKING": true, "BREAKER": true,
 	},
 	{"READ": true, "WRITE": true, "UNLCK": true, "NONE": true, "RW": true},
