@@ -1,4 +1,5 @@
 // clock_nanosleep, relative, with a remainder (libc's own sleep and usleep).
+// run: noagent
 #include "call.h"
 
 int main(void) {

@@ -1,4 +1,5 @@
 // epoll_pwait2 runs into its timeout.
+// run: noagent
 #include "call.h"
 #include <sys/epoll.h>
 

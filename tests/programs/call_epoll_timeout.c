@@ -1,4 +1,5 @@
 // epoll_wait runs into its timeout: returns 0, no EINTR.
+// run: noagent
 #include "call.h"
 #include <sys/epoll.h>
 

@@ -1,4 +1,5 @@
 // A futex wait until an absolute time (condition variables): ETIMEDOUT then.
+// run: noagent
 #include <linux/futex.h>
 
 #include "call.h"

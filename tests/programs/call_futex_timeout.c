@@ -1,4 +1,5 @@
 // A futex wait with a relative timeout returns ETIMEDOUT.
+// run: noagent
 #include "call.h"
 #include <linux/futex.h>
 

@@ -1,4 +1,5 @@
 // nanosleep with a remainder pointer: sleeps exactly the time that was left.
+// run: noagent
 #include "call.h"
 
 int main(void) {

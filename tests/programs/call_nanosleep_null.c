@@ -1,4 +1,5 @@
 // nanosleep without a remainder pointer: at least what was asked for.
+// run: noagent
 #include "call.h"
 
 int main(void) {

@@ -1,5 +1,6 @@
 // nanosleep: every register that the call must preserve is as it was, the
 // argument registers too (compilers use them on after an inline call).
+// run: noagent
 #include "call.h"
 
 int main(void) {

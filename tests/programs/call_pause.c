@@ -1,4 +1,5 @@
 // pause returns when, and only when, a handler has run.
+// run: noagent
 #include "call.h"
 #include <signal.h>
 

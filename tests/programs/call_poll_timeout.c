@@ -1,4 +1,5 @@
 // poll runs into its timeout: returns 0, no EINTR, revents cleared.
+// run: noagent
 #include "call.h"
 #include <poll.h>
 

@@ -1,4 +1,5 @@
 // The select system call itself, which updates its timeout.
+// run: noagent
 #include "call.h"
 #include <sys/select.h>
 

@@ -1,4 +1,5 @@
 // sigtimedwait runs into its timeout: EAGAIN, not EINTR.
+// run: noagent
 #include "call.h"
 #include <signal.h>
 

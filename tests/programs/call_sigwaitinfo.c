@@ -1,4 +1,5 @@
 // sigwaitinfo returns the signal that comes later.
+// run: noagent
 #include "call.h"
 #include <signal.h>
 

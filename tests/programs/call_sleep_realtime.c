@@ -1,4 +1,5 @@
 // clock_nanosleep on the real-time clock, relative and then absolute.
+// run: noagent
 #include "call.h"
 
 int main(void) {

@@ -68,13 +68,22 @@ UNUSED static void probe_say(const char *format, ...) {
 // CHECK(condition, format, ...) reports a difference and goes on.
 #define CHECK(condition, ...)                                         \
   do {                                                                \
-    if (!(condition)) {                                               \
-      char probe_text[512];                                           \
-      snprintf(probe_text, sizeof probe_text, __VA_ARGS__);           \
-      probe_say("FAIL line %d: %s: %s", __LINE__, #condition, probe_text); \
-      probe_failures++;                                               \
-    }                                                                 \
+    if (!(condition)) probe_fail(__LINE__, #condition, __VA_ARGS__);  \
   } while (0)
+
+UNUSED static void probe_fail(int line, const char *condition,
+                              const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+UNUSED static void probe_fail(int line, const char *condition,
+                              const char *format, ...) {
+  char text[900];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  probe_say("FAIL line %d: %s: %s", line, condition, text);
+  probe_failures++;
+}
 
 // NEED(condition) is for setting up: what fails here is not about checkpoints.
 #define NEED(condition)                                                      \
@@ -148,7 +157,7 @@ UNUSED static int done(void) {
 // fill and filled write and compare a pattern that differs for every seed and
 // every byte, so that a page in a wrong place is noticed.
 UNUSED static void fill(void *memory, size_t size, unsigned seed) {
-  unsigned char *p = memory;
+  unsigned char *p = (unsigned char *)memory;
   for (size_t i = 0; i < size; i++) {
     seed = seed * 1664525 + 1013904223;
     p[i] = (unsigned char)(seed >> 24);
@@ -156,7 +165,7 @@ UNUSED static void fill(void *memory, size_t size, unsigned seed) {
 }
 
 UNUSED static int filled(const void *memory, size_t size, unsigned seed) {
-  const unsigned char *p = memory;
+  const unsigned char *p = (const unsigned char *)memory;
   for (size_t i = 0; i < size; i++) {
     seed = seed * 1664525 + 1013904223;
     if (p[i] != (unsigned char)(seed >> 24)) return 0;

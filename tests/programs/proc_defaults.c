@@ -5,11 +5,18 @@
 
 #include "probe.h"
 
+static void status_line(const char *name, char *line) {
+  const char *at = strstr(slurp("/proc/self/status"), name);
+  NEED(at);
+  snprintf(line, 200, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
 int main(void) {
   int subreaper = 9, death = 9;
   int slack = prctl(PR_GET_TIMERSLACK), keep = prctl(PR_GET_KEEPCAPS);
-  char status[3][200], *names[] = {"Seccomp:", "CapEff:", "Groups:"};
-  for (int i = 0; i < 3; i++) snprintf(status[i], 200, "%.*s", (int)strcspn(strstr(slurp("/proc/self/status"), names[i]), "\n"), strstr(slurp("/proc/self/status"), names[i]));
+  static const char *names[] = {"Seccomp:", "CapEff:", "Groups:", "NoNewPrivs:"};
+  char lines[4][200];
+  for (int i = 0; i < 4; i++) status_line(names[i], lines[i]);
   save_here();
   CHECK(prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper == 0, "subreaper %d", subreaper);
   CHECK(prctl(PR_GET_PDEATHSIG, &death) == 0 && death == 0, "parent-death signal %d", death);
@@ -17,6 +24,10 @@ int main(void) {
   CHECK(prctl(PR_GET_TIMERSLACK) == slack, "timer slack %d, was %d", prctl(PR_GET_TIMERSLACK), slack);
   CHECK(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0, "huge pages disabled");
   CHECK(prctl(PR_GET_KEEPCAPS) == keep, "keepcaps");
-  for (int i = 0; i < 3; i++) CHECK(strstr(slurp("/proc/self/status"), status[i]), "was %s", status[i]);
+  for (int i = 0; i < 4; i++) {
+    char line[200];
+    status_line(names[i], line);
+    CHECK(strcmp(line, lines[i]) == 0, "%s, was %s", line, lines[i]);
+  }
   return done();
 }

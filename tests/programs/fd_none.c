@@ -1,0 +1,13 @@
+// No descriptor at all is open, not even 0, 1 and 2.
+// run: generations
+#define PROBE_OUT "out"
+#include "probe.h"
+
+int main(void) {
+  close(0), close(1), close(2);
+  save_here();
+  for (int fd = 0; fd < 100; fd++) CHECK(fcntl(fd, F_GETFD) == -1, "descriptor %d is open", fd);
+  int fd = open("/dev/null", O_RDONLY);
+  CHECK(fd == 0, "the next descriptor is %d", fd);
+  return done();
+}
