@@ -6,7 +6,7 @@ import (
 )
 
 // FDs lists the open descriptors, sorted. Needs permission to ptrace, as
-// FDLink and FDInfo.
+// FDLink and FDInfo; of a zombie only root may look and sees none.
 func (p Process) FDs() ([]int, error) { return p.dir.numbers("fd") }
 
 // FDLink is what the descriptor refers to, as the kernel writes it: a path,

@@ -65,8 +65,8 @@ ClockID: -6
 `
 	got := mustParse(t, text, parseTimers)
 	want := []Timer{
-		{ID: 3, Signal: 60, Value: 0x7fff86e452a8, Notify: sigevThreadID, Target: 2634},
-		{ID: 2147483647, Value: 1<<64 - 1, Notify: sigevNone, Clock: -6},
+		{ID: 3, Signal: 60, SigValue: 0x7fff86e452a8, Notify: sigevThreadID, Target: 2634},
+		{ID: 2147483647, SigValue: 1<<64 - 1, Notify: sigevNone, Clock: -6},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -244,7 +244,7 @@ func TestLiveTimers(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := Timer{
-			ID: int(id), Signal: int(event.signo), Value: event.value, Notify: int(event.notify),
+			ID: int(id), Signal: int(event.signo), SigValue: event.value, Notify: int(event.notify),
 			Target: os.Getpid(), Clock: unix.CLOCK_MONOTONIC,
 		}
 		if !slices.Contains(list, want) {

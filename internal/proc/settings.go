@@ -23,8 +23,8 @@ func (p Process) Personality() (uint32, error) {
 }
 
 // TimerSlack is the timer slack in nanoseconds, PR_SET_TIMERSLACK. That of a
-// thread tid is at Process(tid). Another's needs
-// CAP_SYS_NICE; without it only the thread itself can tell (prctl).
+// thread tid is at Process(tid). It needs CAP_SYS_NICE; without it only a
+// thread itself can tell its own (here or by prctl).
 func (p Process) TimerSlack() (uint64, error) { return p.number("timerslack_ns", 10) }
 
 // CoredumpFilter says what goes into a core dump, core(5). A process without

@@ -4,10 +4,10 @@ import "bytes"
 
 // Timer is a timer of timer_create(2). When it fires is not told here.
 type Timer struct {
-	ID     int
-	Signal int
-	Value  uint64 // sigev_value, handed to the handler
-	Notify int    // SIGEV_SIGNAL 0, SIGEV_NONE 1, SIGEV_THREAD 2; SIGEV_THREAD_ID 4 in addition
+	ID       int
+	Signal   int
+	SigValue uint64 // sigev_value, handed to the handler
+	Notify   int    // SIGEV_SIGNAL 0, SIGEV_NONE 1, SIGEV_THREAD 2; SIGEV_THREAD_ID 4 in addition
 	Target int    // the thread if ThreadDirected, else the process; 0 if it is gone
 	Clock  int    // clockid_t; negative for CPU clocks of others
 }
@@ -54,7 +54,7 @@ var timerFields = []struct {
 	{"ID: ", func(t *Timer, b []byte) bool { return count(&t.ID, b) }},
 	{"signal: ", func(t *Timer, b []byte) bool {
 		signal, value, _ := cut(b, '/')
-		return signed(&t.Signal, signal) && unsigned(&t.Value, value, 16)
+		return signed(&t.Signal, signal) && unsigned(&t.SigValue, value, 16)
 	}},
 	{"notify: ", func(t *Timer, b []byte) bool { return t.setNotify(b) }},
 	{"ClockID: ", func(t *Timer, b []byte) bool { return signed(&t.Clock, b) }},
