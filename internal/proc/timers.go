@@ -8,8 +8,8 @@ type Timer struct {
 	Signal   int
 	SigValue uint64 // sigev_value, handed to the handler
 	Notify   int    // SIGEV_SIGNAL 0, SIGEV_NONE 1, SIGEV_THREAD 2; SIGEV_THREAD_ID 4 in addition
-	Target int    // the thread if ThreadDirected, else the process; 0 if it is gone
-	Clock  int    // clockid_t; negative for CPU clocks of others
+	Target   int    // the thread if ThreadDirected, else the process; 0 if it is gone
+	Clock    int    // clockid_t; negative for CPU clocks of others
 }
 
 // ThreadDirected reports whether the signal goes to one thread.
