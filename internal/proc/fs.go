@@ -35,6 +35,9 @@ func (f FS) Thread(pid, tid int) Process {
 	return Process{PID: pid, TID: tid, dir: directory(dir)}
 }
 
+// Dir is the directory of the process or thread, e.g. "/proc/17/task/18".
+func (p Process) Dir() string { return string(p.dir) }
+
 // Path is the path of a file of the process or thread that is no text for this
 // package, e.g. "/proc/17/task/18/pagemap".
 func (p Process) Path(name string) string { return p.dir.path(name) }
