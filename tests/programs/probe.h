@@ -183,7 +183,7 @@ UNUSED static char *slurp(const char *path) {
          (got = read(fd, text + n, sizeof text - 1 - n)) > 0)
     n += (size_t)got;
   if (fd >= 0) close(fd);
-  text[n] = 0;
+  memset(text + n, 0, sizeof text - n);
   return text;
 }
 

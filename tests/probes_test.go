@@ -1,0 +1,102 @@
+package tests
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// eachProbe runs do for every probe, in parallel.
+func eachProbe(t *testing.T, choose func(*probe) bool, do func(*testing.T, *probe)) {
+	t.Helper()
+	t.Parallel()
+	all, err := probes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if choose(p) {
+			t.Run(p.String(), func(t *testing.T) {
+				t.Parallel()
+				do(t, p)
+			})
+		}
+	}
+}
+
+func every(*probe) bool { return true }
+
+// TestNative runs the probes without any checkpoint: what fails here is the
+// probe's fault.
+func TestNative(t *testing.T) {
+	eachProbe(t, every, func(t *testing.T, p *probe) {
+		startProbe(t, p, os.Geteuid()).finish()
+	})
+}
+
+func TestNativeUnprivileged(t *testing.T) {
+	needRoot(t)
+	eachProbe(t, every, func(t *testing.T, p *probe) {
+		startProbe(t, p, nobody).finish()
+	})
+}
+
+// TestSaveAndRunOn: a program that is saved and runs on notices nothing.
+func TestSaveAndRunOn(t *testing.T) {
+	eachProbe(t, every, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid())
+		r.save()
+		r.finish()
+	})
+}
+
+// TestSaveKillRestore: a program that was saved, killed and restored notices
+// nothing but the time.
+func TestSaveKillRestore(t *testing.T) {
+	eachProbe(t, every, func(t *testing.T, p *probe) {
+		saveKillRestore(t, p, os.Geteuid())
+	})
+}
+
+func TestSaveKillRestoreUnprivileged(t *testing.T) {
+	needRoot(t)
+	eachProbe(t, every, func(t *testing.T, p *probe) {
+		saveKillRestore(t, p, nobody)
+	})
+}
+
+func saveKillRestore(t *testing.T, p *probe, uid int) {
+	r := startProbe(t, p, uid)
+	r.save("--then", "kill")
+	if code := r.wait(); code != 128+int(syscall.SIGKILL) {
+		t.Fatalf("the saved program ended with %d, want it killed", code)
+	}
+	r.restore("ckpt")
+	r.finish()
+}
+
+// TestSignal is the seed's contract: preload, kill -12, kill -9, myrestart.
+func TestSignal(t *testing.T) {
+	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid(), "LD_PRELOAD="+binary(t, "libckpt.so"))
+		r.goneAt = time.Now()
+		r.saveBySignal()
+		r.saves++
+		r.kill()
+		r.restore("myrestart")
+		r.finish()
+	})
+}
+
+// TestSignalAndRunOn: the program runs on after kill -12.
+func TestSignalAndRunOn(t *testing.T) {
+	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid(), "LD_PRELOAD="+binary(t, "libckpt.so"))
+		r.saveBySignal()
+		r.saves++
+		r.finish()
+	})
+}
+
+func withAgent(p *probe) bool { return p.variant != "static" && !p.has("noagent") }
