@@ -24,6 +24,8 @@ var (
 	octal   = argKind{constant: func(v uint64) string { return fmt.Sprintf("%#o", v) }}
 	fd      = argKind{constant: descriptor}
 	text    = argKind{constant: pointer, cstring: true}
+	// textOrHex is a string or a number, as prctl takes them.
+	textOrHex = argKind{constant: hexNumber, cstring: true}
 	// buffer is as long as the next argument says.
 	buffer = argKind{constant: pointer, size: func(op *Op, i int) uint64 {
 		if i+1 >= len(op.Args) || op.Args[i+1].Slot != Zero {

@@ -39,7 +39,7 @@ var notations = map[uint32][]argKind{
 	abi.SysShmat:    {number, address, hex},
 
 	abi.SysArchPrctl:        {choice(flag{0x1001, "ARCH_SET_GS"}, flag{0x1002, "ARCH_SET_FS"}), address},
-	abi.SysPrctl:            {prctlOptions, hex, hex, hex, hex},
+	abi.SysPrctl:            {prctlOptions, textOrHex, hex, hex, textOrHex},
 	abi.SysPrlimit64:        {number, resources, structure(16), address},
 	abi.SysPersonality:      {hex},
 	abi.SysRseq:             {address, number, hex, hex},

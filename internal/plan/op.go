@@ -37,6 +37,10 @@ type Arg struct {
 // Imm is a constant argument.
 func Imm(v uint64) Arg { return Arg{Imm: v} }
 
+// Int is a constant argument that may be negative, as descriptors are
+// (AT_FDCWD).
+func Int(v int) Arg { return Arg{Imm: uint64(v)} }
+
 // Code says what an op does.
 type Code uint8
 
