@@ -13,7 +13,11 @@ import (
 // "ckpt agent-save PID" on itself and goes on when that has ended.
 //
 // The library looks for ckpt beside itself, then in ../bin, and then at
-// engine, an absolute path.
+// engine, an absolute path. The engine gets the program's working directory,
+// descriptors 0 to 2, no blocked signal, and of the environment only what the
+// CKPT_ variables were when the program started. Its parent's parent is the
+// program, which waits until the engine has ended, or has killed its parent:
+// so it can finish the image behind the running program.
 func Agent(engine string) ([]byte, error) {
 	if !filepath.IsAbs(engine) || strings.ContainsRune(engine, 0) || len(engine) >= agentPathMax {
 		return nil, fmt.Errorf("path of the engine %q: not absolute, or too long", engine)
@@ -31,10 +35,10 @@ func Agent(engine string) ([]byte, error) {
 }
 
 // agentSignals are the signals that CKPT_SIGNAL may name. KILL and STOP cannot
-// be caught; taking one that reports a fault, a child or an end of the program
-// would start an engine over and over.
+// be caught; one that reports a fault, a broken pipe or a child would start
+// engines that nobody asked for.
 var agentSignals = map[int]string{
-	1: "HUP", 2: "INT", 3: "QUIT", 10: "USR1", 12: "USR2", 13: "PIPE", 14: "ALRM", 15: "TERM",
+	1: "HUP", 2: "INT", 3: "QUIT", 10: "USR1", 12: "USR2", 14: "ALRM", 15: "TERM",
 	16: "STKFLT", 18: "CONT", 20: "TSTP", 21: "TTIN", 22: "TTOU", 23: "URG", 24: "XCPU", 25: "XFSZ",
 	26: "VTALRM", 27: "PROF", 28: "WINCH", 29: "IO", 30: "PWR",
 }
@@ -79,7 +83,7 @@ func (c *agentConst) encode(engine string) ([]byte, error) {
 		{c.SignalVar[:], "SIGNAL="},
 		{c.Up[:], "../bin/ckpt"},
 		{c.BadSignal1[:], "ckpt: CKPT_SIGNAL="},
-		{c.BadSignal2[:], ": no signal that could be taken; USR2 it is (none: do not take any)\n"},
+		{c.BadSignal2[:], ": not a signal that can be used; USR2 is used\n"},
 		{c.BadEnv[:], "ckpt: the CKPT_ variables are too long: the engine will not get all of them\n"},
 		{c.NoTable[:], "ckpt: close_range is not allowed here: not saved\n"},
 		{c.NoEngine1[:], "ckpt: no engine beside libckpt.so: cannot run \""},
@@ -122,25 +126,3 @@ func agentFuncs() []agentFunc {
 	}
 	return funcs
 }
-
-// The functions of agent_amd64.s that Go may call.
-func agentSymbols(addr *[len(agentFuncNames) + 1]uintptr)
-func agentText(dst []byte) int
-
-// The functions of the block, which only run in the library.
-func agentInit()
-func agentEnviron()
-func agentTake()
-func agentPrefix()
-func agentSignal()
-func agentHandler()
-func agentPtracer()
-func agentRestore()
-func agentMiddle()
-func agentExec()
-func agentSelf()
-func agentHex()
-func agentByte()
-func agentCopy()
-func agentSay()
-func agentEnd()

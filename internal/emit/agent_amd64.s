@@ -7,6 +7,9 @@
 // programs, on their threads: raw system calls only, so that errno, the
 // allocator and every lock stay as they are, and whatever fails, the program
 // goes on.
+//
+// It is one long file because the linker keeps the order of functions within
+// a file only.
 
 #define SYS_read          0
 #define SYS_write         1

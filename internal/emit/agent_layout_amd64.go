@@ -1,5 +1,7 @@
 package emit
 
+//lint:file-ignore U1000 agent_amd64.s uses what Go does not
+
 // Addresses of the parts of libckpt.so, relative to its load address:
 //
 //	0x0000  ELF header, program headers, dynamic symbols, hash   R
