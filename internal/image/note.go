@@ -28,11 +28,13 @@ const (
 )
 
 // Types of our own notes. Their numbers are fixed by docs/image-format.md.
+// They are not small because libbfd, and so gdb, takes a note of type 2 for
+// floating point registers whoever owns it.
 const (
-	ckptManifest = 1 // the Manifest in JSON
-	ckptXSave    = 2 // raw XSAVE bytes of a thread, in the order of the threads
-	ckptChunks   = 3 // the chunk table
-	ckptSeal     = 4 // the last note: checksums of headers and notes
+	ckptManifest = 0x434b5001 + iota // the Manifest in JSON
+	ckptXSave                        // raw XSAVE bytes of a thread, in the order of the threads
+	ckptChunks                       // the chunk table
+	ckptSeal                         // the last note: checksums of headers and notes
 )
 
 // noteAlign is the alignment of name and content in a note, in bytes.

@@ -47,8 +47,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// escapePrefix begins the UTF-8 of U+10FF00 to U+10FFFF (and of a few more).
-const escapePrefix = "\xf4\x8f\xbc"
+// escapePrefix begins the UTF-8 of U+10FF00 to U+10FFFF, and of others.
+const escapePrefix = "\xf4\x8f"
 
 func unescape(s string) string {
 	if !strings.Contains(s, escapePrefix) {

@@ -23,7 +23,9 @@ func (im *Image) Verify(ctx context.Context, workers int, progress func(done, to
 	}
 	v := verifier{im: im, progress: progress}
 	for i := range v.count() {
-		v.total += int64(v.chunk(i).Len)
+		n := v.chunk(i).Len
+		v.total += int64(n)
+		v.longest = max(v.longest, n)
 	}
 	var group sync.WaitGroup
 	for range max(workers, 1) {
@@ -39,7 +41,8 @@ func (im *Image) Verify(ctx context.Context, workers int, progress func(done, to
 // verifier hands the chunks of an image to the goroutines that check them.
 type verifier struct {
 	im       *Image
-	total    int64
+	total    int64  // bytes of all chunks
+	longest  uint32 // bytes of the longest
 	progress func(done, total int64)
 
 	mu   sync.Mutex
@@ -86,7 +89,7 @@ func (v *verifier) report(i int, err error) {
 }
 
 func (v *verifier) work(ctx context.Context) {
-	buf := make([]byte, MaxChunk)
+	buf := make([]byte, v.longest)
 	for ctx.Err() == nil {
 		i, ok := v.take()
 		if !ok {
