@@ -43,7 +43,7 @@ func TestAgentModes(t *testing.T) {
 	for _, c := range []struct {
 		mode    string
 		reports int
-	}{{"altstack", 1}, {"blocked", 1}, {"fork", 1}} {
+	}{{"altstack", 1}, {"blocked", 1}, {"maps", 1}, {"fork", 1}} {
 		t.Run(c.mode, func(t *testing.T) {
 			t.Parallel()
 			h := newAgentHouse(t)

@@ -115,6 +115,15 @@ static int mode_threads(void)
 	return 0;
 }
 
+/* maps: a long /proc/self/maps, read in many pieces. */
+static int mode_maps(void)
+{
+	for (int i = 0; i < 5000; i++)
+		if (mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+			return 1;
+	return raise(SIGUSR2);
+}
+
 /* fork: a child is a target of its own. */
 static int mode_fork(void)
 {
@@ -167,7 +176,7 @@ int main(int argc, char **argv)
 		{ "raise", mode_raise }, { "altstack", mode_altstack }, { "blocked", mode_blocked },
 		{ "unblocked", mode_unblocked }, { "read", mode_read }, { "environ", mode_environ },
 		{ "storm", mode_storm }, { "threads", mode_threads }, { "fork", mode_fork },
-		{ "waits", mode_waits }, { "denied", mode_denied },
+		{ "waits", mode_waits }, { "maps", mode_maps }, { "denied", mode_denied },
 	};
 	for (unsigned i = 0; argc > 1 && i < sizeof modes / sizeof *modes; i++)
 		if (!strcmp(argv[1], modes[i].name))
