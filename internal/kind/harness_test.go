@@ -1,0 +1,347 @@
+package kind
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+	"ckpt/internal/proc"
+	"ckpt/internal/sys"
+)
+
+// world saves and restores descriptors of the test process itself. After
+// restore the very same descriptor numbers refer to the new open files, so a
+// test compares what it finds there before and after:
+//
+//	w := newWorld(t)
+//	fd := w.open(path, os.O_RDWR, 0)
+//	w.save(fd)              // describe, as often as wanted
+//	w.restore()             // the old open files are gone, the new ones are there
+//	if pos(t, fd) != 17 ...
+//
+// The manifest goes through JSON on the way, as it does through an image.
+type world struct {
+	t        *testing.T
+	Manifest image.Manifest
+	Policy   Policy
+	Stdio    [3]*os.File
+	Warnings []string
+	Payload  []byte // what AddPayload stored
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{t: t, Manifest: image.Manifest{
+		Version:   image.ManifestVersion,
+		Processes: []image.Process{{PID: os.Getpid(), PPID: os.Getppid(), PGID: syscall.Getpgrp(), Descriptors: []image.Descriptor{}}},
+	}}
+}
+
+// keep closes fd, whatever it refers to by then, when the test ends. The number
+// must be raw: an os.File would be closed by the garbage collector.
+func (w *world) keep(fd int, err error) int {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
+
+// open is open(2) with O_CLOEXEC.
+func (w *world) open(path string, flags int, mode uint32) int {
+	w.t.Helper()
+	return w.keep(unix.Open(path, flags|unix.O_CLOEXEC, mode))
+}
+
+// saveContext is the context that describe uses.
+func (w *world) saveContext(frozen bool) *SaveContext {
+	return &SaveContext{
+		FS: proc.Host(), PID: os.Getpid(), Frozen: frozen,
+		Local: func(d *Desc) (*os.File, error) {
+			fd, err := sys.Dup(d.FD)
+			if err != nil {
+				return nil, err
+			}
+			f := os.NewFile(uintptr(fd), d.Link)
+			w.t.Cleanup(func() { _ = f.Close() })
+			return f, nil
+		},
+		AddPayload: w.addPayload,
+		Warn:       w.warn,
+	}
+}
+
+func (w *world) warn(object, text string) { w.Warnings = append(w.Warnings, object+": "+text) }
+
+func (w *world) addPayload(src io.ReaderAt, size int64, extents [][2]int64) (image.PayloadRef, error) {
+	ref := image.PayloadRef{Size: size}
+	for _, e := range extents {
+		ref.Extents = append(ref.Extents, image.PayloadExtent{Off: e[0], Len: e[1], Pos: int64(len(w.Payload))})
+		b := make([]byte, e[1])
+		if _, err := src.ReadAt(b, e[0]); err != nil {
+			return ref, err
+		}
+		w.Payload = append(w.Payload, b...)
+	}
+	return ref, nil
+}
+
+// desc looks at a descriptor as package save does.
+func (w *world) desc(fd int) *Desc {
+	w.t.Helper()
+	p := proc.Host().Process(os.Getpid())
+	link, err := p.FDLink(fd)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	info, err := p.FDInfo(fd)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	st, err := sys.StatFD(fd)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &Desc{PID: os.Getpid(), FD: fd, Link: link, Stat: st, Info: info}
+}
+
+// describe describes fd, first as check does and then as save does, and adds
+// it to the manifest if it can be saved. others are duplicates of fd.
+func (w *world) describe(fd int, others ...int) (*image.OpenFile, error) {
+	w.t.Helper()
+	if _, err := Describe(w.saveContext(false), w.desc(fd)); err != nil {
+		return nil, err
+	}
+	f, err := Describe(w.saveContext(true), w.desc(fd))
+	if err != nil {
+		return nil, err
+	}
+	process := &w.Manifest.Processes[0]
+	f.ID = len(w.Manifest.Files)
+	w.Manifest.Files = append(w.Manifest.Files, *f)
+	for _, n := range append([]int{fd}, others...) {
+		flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		process.Descriptors = append(process.Descriptors,
+			image.Descriptor{FD: n, File: f.ID, CloseOnExec: flags&unix.FD_CLOEXEC != 0})
+	}
+	return f, nil
+}
+
+// save is describe for several open files, none of which may be refused.
+func (w *world) save(fds ...int) {
+	w.t.Helper()
+	for _, fd := range fds {
+		if _, err := w.describe(fd); err != nil {
+			w.t.Fatalf("describe %d: %v", fd, err)
+		}
+	}
+}
+
+// drop closes the saved open files: their numbers refer to /dev/null.
+func (w *world) drop() {
+	w.t.Helper()
+	null := w.open("/dev/null", unix.O_RDWR, 0)
+	for _, d := range w.Manifest.Processes[0].Descriptors {
+		w.move(null, d)
+	}
+}
+
+func (w *world) move(fd int, d image.Descriptor) {
+	w.t.Helper()
+	flags := 0
+	if d.CloseOnExec {
+		flags = unix.O_CLOEXEC
+	}
+	if err := unix.Dup3(fd, d.FD, flags); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// restore is tryRestore that must succeed.
+func (w *world) restore() {
+	w.t.Helper()
+	if err := w.tryRestore(); err != nil {
+		w.t.Fatalf("restore: %v", err)
+	}
+}
+
+// tryRestore drops the saved open files and makes them again, in the order in
+// which package restore does it.
+func (w *world) tryRestore() error {
+	w.t.Helper()
+	w.drop()
+	var m image.Manifest
+	text, err := json.Marshal(w.Manifest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		w.t.Fatal(err)
+	}
+	made := map[int]*os.File{}
+	finals := map[int][]Final{}
+	r := &RestoreContext{
+		Manifest: &m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
+		Payload: w.payload,
+		Made:    func(f *image.OpenFile, fd *os.File) { made[f.ID] = fd },
+		Final:   func(f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) },
+		Warn:    w.warn,
+	}
+	defer r.Close()
+	defer func() {
+		for _, fd := range made {
+			_ = fd.Close()
+		}
+	}()
+	for i := range m.Files {
+		if err := Remake(r, &m.Files[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := r.Commit(); err != nil {
+		return err
+	}
+	for _, d := range r.Process.Descriptors {
+		if fd := made[d.File]; fd != nil {
+			w.move(int(fd.Fd()), d)
+		}
+	}
+	b := plan.NewBuilder()
+	for i := range m.Files {
+		for _, add := range finals[i] {
+			if err := add(b, r.Numbers(&m.Files[i])); err != nil {
+				return err
+			}
+		}
+	}
+	return w.run(b)
+}
+
+func (w *world) payload(ref image.PayloadRef) io.ReaderAt {
+	b := make([]byte, ref.Size)
+	for _, e := range ref.Extents {
+		copy(b[e.Off:e.Off+e.Len], w.Payload[e.Pos:])
+	}
+	return bytes.NewReader(b)
+}
+
+// run executes a plan in the test process.
+func (w *world) run(b *plan.Builder) error {
+	w.t.Helper()
+	b.Call("end", abi.SysExitGroup, plan.Imm(0))
+	p, err := b.Build()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	block, err := unix.Mmap(-1, 0, plan.DataOffset+len(p.Data)+1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer unix.Munmap(block)
+	copy(block[plan.DataOffset:], p.Data)
+	m := &plan.Machine{Call: func(nr uint32, a [6]uint64) uint64 {
+		if nr == abi.SysExitGroup {
+			return 0
+		}
+		r, _, errno := unix.Syscall6(uintptr(nr), uintptr(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]), uintptr(a[4]), uintptr(a[5]))
+		if errno != 0 {
+			return -uint64(errno)
+		}
+		return uint64(r)
+	}}
+	m.Slots[plan.Base] = addressOf(block)
+	return plan.Run(p, m)
+}
+
+// wantWarning demands exactly one warning, with these words in it.
+func (w *world) wantWarning(words ...string) {
+	w.t.Helper()
+	if len(w.Warnings) != 1 {
+		w.t.Fatalf("%d warnings, want one: %q", len(w.Warnings), w.Warnings)
+	}
+	wantWords(w.t, w.Warnings[0], words...)
+}
+
+// wantWords demands that every word is in text.
+func wantWords(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q does not say %q", text, word)
+		}
+	}
+}
+
+// wantRefused demands an *UnsupportedError with these words in it.
+func wantRefused(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if _, ok := errors.AsType[*UnsupportedError](err); !ok {
+		t.Fatalf("got %v, want an UnsupportedError with %q", err, words)
+	}
+	wantWords(t, err.Error(), words...)
+}
+
+// flagsOf are the status flags of fd.
+func flagsOf(t *testing.T, fd int) int {
+	t.Helper()
+	flags, err := sys.StatusFlags(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flags
+}
+
+// posOf is the offset of fd.
+func posOf(t *testing.T, fd int) int64 {
+	t.Helper()
+	pos, err := unix.Seek(fd, 0, io.SeekCurrent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pos
+}
+
+// readAt reads the first n bytes of fd without moving its offset.
+func readAt(t *testing.T, fd, n int) string {
+	t.Helper()
+	b := make([]byte, n)
+	got, err := unix.Pread(fd, b, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b[:got])
+}
+
+// writeAll writes to fd at its offset.
+func writeAll(t *testing.T, fd int, text string) {
+	t.Helper()
+	if n, err := unix.Write(fd, []byte(text)); err != nil || n != len(text) {
+		t.Fatalf("write %q: %d, %v", text, n, err)
+	}
+}
+
+func TestNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, k := range Table {
+		if slices.Contains(names, k.Name()) {
+			t.Errorf("two kinds are called %q", k.Name())
+		}
+		names = append(names, k.Name())
+	}
+}

@@ -1,0 +1,76 @@
+package kind
+
+import (
+	"fmt"
+	"syscall"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+	"ckpt/internal/sys"
+)
+
+// saveOwner notes who is sent SIGIO about the open file.
+func saveOwner(c *SaveContext, d *Desc, f *image.OpenFile) error {
+	if f.Flags&sys.OPath != 0 {
+		return nil
+	}
+	local, err := c.Local(d)
+	if err != nil {
+		return fmt.Errorf("%s: look at its owner: %w", d.object(), err)
+	}
+	fd := int(local.Fd())
+	typ, pid, err := sys.FileOwner(fd)
+	if err != nil {
+		return fmt.Errorf("%s: look at its owner: %w", d.object(), err)
+	}
+	sig, err := sys.FileSignal(fd)
+	if err != nil {
+		return fmt.Errorf("%s: look at its signal: %w", d.object(), err)
+	}
+	if pid != 0 || sig != 0 {
+		f.Owner = &image.FileOwner{Type: typ, PID: pid, Signal: sig}
+	}
+	return nil
+}
+
+// restoreOwner sets who is sent SIGIO. It is done in the final process, after
+// everything else about descriptors, so that no signal is sent to a process
+// that is only on its way to become the restored one.
+func restoreOwner(r *RestoreContext, f *image.OpenFile) {
+	if f.Owner == nil {
+		return
+	}
+	owner := *f.Owner
+	switch pid, ok := newOwner(r, owner); {
+	case owner.PID == 0:
+	case ok:
+		owner.PID = pid
+	default:
+		r.Warn(r.object(f), fmt.Sprintf("its signals went to process %d, which is not part of the image: they go to nobody now", owner.PID))
+		owner.PID = 0
+	}
+	r.Final(f, func(b *plan.Builder, fds []int) error {
+		fd := plan.Imm(uint64(fds[0]))
+		if owner.Signal != 0 {
+			b.Call(fmt.Sprintf("set the signal of fd %d", fds[0]), abi.SysFcntl,
+				fd, plan.Imm(sys.FSetsig), plan.Imm(uint64(owner.Signal)))
+		}
+		if owner.PID != 0 {
+			b.Call(fmt.Sprintf("set the owner of fd %d", fds[0]), abi.SysFcntl,
+				fd, plan.Imm(sys.FSetownEx), b.Data(sys.FileOwnerBytes(owner.Type, owner.PID)))
+		}
+		return nil
+	})
+}
+
+func newOwner(r *RestoreContext, o image.FileOwner) (int, bool) {
+	if o.Type == sys.FOwnerPGRP {
+		if o.PID == r.Process.PGID {
+			// The restored process stays in the group it was started in.
+			return syscall.Getpgrp(), true
+		}
+		return 0, false
+	}
+	return r.NewPID(o.PID)
+}
