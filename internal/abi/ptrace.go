@@ -3,6 +3,9 @@ package abi
 // Options of PTRACE_SEIZE and PTRACE_SETOPTIONS (include/uapi/linux/ptrace.h).
 const (
 	PtraceOTraceSysGood    = 1 << 0
+	PtraceOTraceFork       = 1 << 1
+	PtraceOTraceVfork      = 1 << 2
+	PtraceOTraceClone      = 1 << 3
 	PtraceOExitKill        = 1 << 20
 	PtraceOSuspendSeccomp  = 1 << 21
 	PtraceSyscallStopFlag  = 0x80 // added to SIGTRAP by PtraceOTraceSysGood

@@ -69,6 +69,13 @@ func PtraceSetOptions(tid int, options uint32) error {
 	return ptraceNum("setoptions", unix.PTRACE_SETOPTIONS, uintptr(tid), uintptr(options))
 }
 
+// PtraceEventMessage reads the number that belongs to a PTRACE_EVENT stop.
+func PtraceEventMessage(tid int) (uint64, error) {
+	var n uint64
+	_, err := ptrace("geteventmsg", unix.PTRACE_GETEVENTMSG, uintptr(tid), 0, unsafe.Pointer(&n))
+	return n, err
+}
+
 // PtraceRegs reads the general purpose registers of a stopped thread. EIO
 // tells of a thread in 32-bit mode, whose set is smaller.
 func PtraceRegs(tid int) (abi.Regs, error) {

@@ -1,0 +1,4 @@
+package ptrace
+
+// SetAfterRequest sets what is called after every step that changes a target.
+func SetAfterRequest(f func()) { afterRequest = f }

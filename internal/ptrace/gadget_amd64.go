@@ -1,0 +1,108 @@
+package ptrace
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// ErrNoGadget says that the target's code has no system call instruction.
+var ErrNoGadget = errors.New("no system call instruction found in the target's code")
+
+// Text is an executable area of the target's address space. The path is that
+// of /proc/PID/maps: empty for anonymous areas, "[vdso]" for the vDSO.
+type Text struct {
+	Start, End uint64
+	Path       string
+}
+
+// Gadgets are addresses of instructions that the target's code happens to
+// contain; zero is none. They hold for all threads of a process, until it
+// executes another program or unmaps its libc.
+type Gadgets struct {
+	Syscall    uint64 // syscall
+	SyscallRet uint64 // syscall; ret
+	RestoreRT  uint64 // mov $15, %rax; syscall, the end of every signal handler
+	PopRaxRet  uint64 // pop %rax; ret
+}
+
+// Cures reports whether the gadgets allow self-curing injection.
+func (g Gadgets) Cures() bool {
+	return g.SyscallRet != 0 && (g.RestoreRT != 0 || g.PopRaxRet != 0)
+}
+
+// Bounds of the search. A libc has all gadgets in its first megabyte; the total
+// keeps a program with gigabytes of code from being read as a whole.
+const (
+	gadgetWindow  = 1 << 20
+	gadgetOverlap = 16
+	gadgetTotal   = 256 << 20
+)
+
+// FindGadgets searches the areas, likely ones first, until it has what
+// self-curing injection needs, at most 256 MiB of them. It is ErrNoGadget if
+// there is not even a bare system call instruction. Precondition: the process
+// does not run, or areas that it unmaps meanwhile are passed over.
+func FindGadgets(mem io.ReaderAt, texts []Text) (Gadgets, error) {
+	texts = slices.Clone(texts)
+	slices.SortStableFunc(texts, func(a, b Text) int {
+		return cmp.Or(cmp.Compare(rank(a.Path), rank(b.Path)), cmp.Compare(a.End-a.Start, b.End-b.Start))
+	})
+	var g Gadgets
+	buf := make([]byte, gadgetWindow)
+	left := uint64(gadgetTotal)
+	for _, x := range texts {
+		// Above 1<<63 there is only the vsyscall page, which cannot be read.
+		for at := x.Start; at < x.End && x.End < 1<<63 && left > 0; {
+			size := min(x.End-at, gadgetWindow, left)
+			n, err := mem.ReadAt(buf[:size], int64(at))
+			g.search(buf[:n], at)
+			if g.Cures() {
+				return g, nil
+			}
+			left -= uint64(n)
+			if err != nil || n <= gadgetOverlap || at+uint64(n) >= x.End {
+				break
+			}
+			at += uint64(n) - gadgetOverlap
+		}
+	}
+	if g.Syscall == 0 {
+		return g, ErrNoGadget
+	}
+	return g, nil
+}
+
+// rank orders areas by where gadgets are likely: the C library, other files,
+// the vDSO and what the program made itself.
+func rank(path string) int {
+	base := filepath.Base(path)
+	switch {
+	case strings.HasPrefix(base, "libc.") || strings.HasPrefix(base, "libc-") || strings.HasPrefix(base, "ld-musl"):
+		return 0
+	case strings.HasPrefix(path, "/"):
+		return 1
+	case path == "[vdso]":
+		return 2
+	}
+	return 3
+}
+
+// search notes the first of each gadget in b, which stands at address at.
+func (g *Gadgets) search(b []byte, at uint64) {
+	find := func(to *uint64, code string) {
+		if *to == 0 {
+			if i := bytes.Index(b, []byte(code)); i >= 0 {
+				*to = at + uint64(i)
+			}
+		}
+	}
+	find(&g.Syscall, "\x0f\x05")
+	find(&g.SyscallRet, "\x0f\x05\xc3")
+	find(&g.RestoreRT, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05")
+	find(&g.PopRaxRet, "\x58\xc3")
+}
