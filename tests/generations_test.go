@@ -1,0 +1,166 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"testing"
+)
+
+// generationCount is how often a program is saved and restored in a row.
+const generationCount = 10
+
+// TestGenerations saves and restores a program ten times in a row: it notices
+// nothing, and no mapping, descriptor, signal handler, child or zombie is left
+// over from any of them.
+func TestGenerations(t *testing.T) {
+	eachProbe(t, func(p *probe) bool { return p.has("generations") && p.variant != "nopie" }, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid())
+		first := r.portrait(t)
+		for i := range generationCount {
+			r.save("--then", "kill")
+			r.wait()
+			r.restore("ckpt")
+			if r.ended() {
+				t.Fatalf("generation %d ended with status %d\n%s", i+1, r.wait(), text(r.dir, "restore.err"))
+			}
+			// It is itself again when it sleeps in its waiting loop.
+			eventually(t, "the restored program asleep; "+r.describe(), func() bool {
+				return r.ended() || r.state() == "S" && r.process.syscall() >= 0
+			})
+			compare(t, i+1, first, r.portrait(t))
+			if t.Failed() {
+				return
+			}
+		}
+		r.finish()
+	})
+}
+
+// portrait is what the kernel shows of a process, without what may differ.
+type portrait struct {
+	maps        []string // one line an area, adjacent ones of a kind joined
+	descriptors []string
+	status      []string
+	children    string
+}
+
+func (r *probeRun) portrait(t *testing.T) portrait {
+	t.Helper()
+	return portrait{
+		maps:        normalMaps(string(r.proc("maps"))),
+		descriptors: r.descriptors(t),
+		status:      statusLines(string(r.proc("status"))),
+		children:    string(r.proc(fmt.Sprintf("task/%d/children", r.pid()))),
+	}
+}
+
+// compare reports what differs from the first generation. One area is allowed
+// to be added: the page that the restorer leaves by, in each generation the
+// same.
+func compare(t *testing.T, generation int, first, now portrait) {
+	t.Helper()
+	gone, added := difference(first.maps, now.maps)
+	if len(gone) > 0 || len(added) > 1 {
+		t.Errorf("generation %d: areas gone: %s\nadded: %s", generation,
+			strings.Join(gone, "\n"), strings.Join(added, "\n"))
+	}
+	for _, of := range []struct {
+		what       string
+		first, now []string
+	}{
+		{"descriptors", first.descriptors, now.descriptors},
+		{"status", first.status, now.status},
+	} {
+		if gone, added := difference(of.first, of.now); len(gone)+len(added) > 0 {
+			t.Errorf("generation %d: %s gone: %q, added: %q", generation, of.what, gone, added)
+		}
+	}
+	if now.children != "" {
+		t.Errorf("generation %d: children %s", generation, now.children)
+	}
+}
+
+// difference returns the lines that are only in a and those only in b.
+func difference(a, b []string) (onlyA, onlyB []string) {
+	count := map[string]int{}
+	for _, s := range a {
+		count[s]++
+	}
+	for _, s := range b {
+		if count[s]--; count[s] < 0 {
+			onlyB = append(onlyB, s)
+		}
+	}
+	for _, s := range a {
+		if count[s] > 0 {
+			count[s]--
+			onlyA = append(onlyA, s)
+		}
+	}
+	return onlyA, onlyB
+}
+
+var mapsLine = regexp.MustCompile(`^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) (\S+) (\d+) *(.*)$`)
+
+// normalMaps is /proc/PID/maps without devices and inodes, which a deleted file
+// or shared memory gets new, and without areas that only the kernel's merging
+// of neighbours sets apart.
+func normalMaps(maps string) []string {
+	var lines []string
+	var start, end, rest string
+	for line := range strings.Lines(maps) {
+		m := mapsLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		if m == nil {
+			continue
+		}
+		kind := strings.TrimSpace(m[3] + " " + m[7])
+		if m[1] == end && kind == rest {
+			lines = lines[:len(lines)-1]
+		} else {
+			start = m[1]
+		}
+		end, rest = m[2], kind
+		lines = append(lines, start+"-"+end+" "+kind)
+	}
+	return lines
+}
+
+var objectNumber = regexp.MustCompile(`:\[\d+\]|#\d+`)
+
+func (r *probeRun) descriptors(t *testing.T) []string {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", r.pid())
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil {
+			continue // closed since
+		}
+		all = append(all, e.Name()+" "+objectNumber.ReplaceAllString(target, ""))
+	}
+	sort.Strings(all)
+	return all
+}
+
+// statusLines are the lines of /proc/PID/status that a restore has to keep.
+func statusLines(status string) []string {
+	var kept []string
+	for line := range strings.Lines(status) {
+		name, _, _ := strings.Cut(line, ":")
+		switch name {
+		case "Name", "Umask", "Uid", "Gid", "Groups", "Threads", "SigPnd", "ShdPnd",
+			"SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
+			"NoNewPrivs", "Seccomp", "THP_enabled", "Cpus_allowed":
+			kept = append(kept, strings.TrimSpace(line))
+		}
+	}
+	return kept
+}

@@ -1,0 +1,107 @@
+package tests
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// cat is a target that copies lines: what it answers shows that both its ends
+// are the restart's own.
+const catProgram = "cat"
+
+// TestOutsidePipe: a pipe or socket on 0, 1 and 2 whose other end is outside is
+// taken from the restart's own 0, 1 and 2.
+func TestOutsidePipe(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"pipe", "socket"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			dir := workDir(t, os.Geteuid())
+			first := dialogue(t, kind, command{argv: []string{target(t, catProgram)}, dir: dir, uid: os.Geteuid()})
+			first.ask(t, "before the save")
+			first.process.save(os.Geteuid())
+			first.ask(t, "runs on")
+			first.process.kill()
+			second := dialogue(t, kind, command{
+				argv: []string{binary(t, "ckpt"), "restore", "myckpt"}, dir: dir, uid: os.Geteuid(), prefix: "restore.",
+			})
+			second.ask(t, "after the restore")
+			second.close()
+			if code := second.process.wait(); code != 0 {
+				t.Errorf("status %d at the end of input", code)
+			}
+		})
+	}
+}
+
+// conversation is a program whose 0 and 1 are pipes or sockets to the test.
+type conversation struct {
+	process *process
+	in      *os.File // written by the test
+	out     *os.File // read by the test
+}
+
+func dialogue(t *testing.T, kind string, c command) *conversation {
+	t.Helper()
+	inRead, inWrite := pair(t, kind)
+	outRead, outWrite := pair(t, kind)
+	c.setup = func(cmd *exec.Cmd) { cmd.Stdin, cmd.Stdout = inRead, outWrite }
+	p := start(t, c)
+	inRead.Close()
+	outWrite.Close()
+	d := &conversation{p, inWrite, outRead}
+	t.Cleanup(d.close)
+	t.Cleanup(func() { outRead.Close() })
+	return d
+}
+
+// pair returns the two ends of a pipe or a stream socket.
+func pair(t *testing.T, kind string) (r, w *os.File) {
+	t.Helper()
+	var fds [2]int
+	var err error
+	if kind == "pipe" {
+		err = unix.Pipe2(fds[:], unix.O_CLOEXEC)
+	} else {
+		fds, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fds[0]), kind), os.NewFile(uintptr(fds[1]), kind)
+}
+
+func (c *conversation) close() { c.in.Close() }
+
+// ask writes a line and expects it back.
+func (c *conversation) ask(t *testing.T, line string) {
+	t.Helper()
+	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
+		t.Fatalf("%v; %s", err, text(c.process.dir, "restore.err"))
+	}
+	answer := make(chan string, 1)
+	go func() {
+		var got strings.Builder
+		b := make([]byte, 1)
+		for !strings.HasSuffix(got.String(), "\n") {
+			if n, err := c.out.Read(b); n == 0 || err != nil {
+				break
+			}
+			got.Write(b)
+		}
+		answer <- got.String()
+	}()
+	select {
+	case got := <-answer:
+		if got != line+"\n" {
+			t.Fatalf("asked %q, answered %q; %s", line, got, text(c.process.dir, "restore.err"))
+		}
+	case <-timeout():
+		t.Fatalf("asked %q, no answer; %s", line, c.process.describe())
+	}
+}
