@@ -38,6 +38,7 @@ type world struct {
 	Stdio    [3]*os.File
 	Warnings []string
 	Payload  []byte // what AddPayload stored
+	all      []*Desc
 }
 
 func newWorld(t *testing.T) *world {
@@ -68,7 +69,7 @@ func (w *world) open(path string, flags int, mode uint32) int {
 // saveContext is the context that describe uses.
 func (w *world) saveContext(frozen bool) *SaveContext {
 	return &SaveContext{
-		FS: proc.Host(), PID: os.Getpid(), Frozen: frozen,
+		FS: proc.Host(), PID: os.Getpid(), Frozen: frozen, All: w.all,
 		Local: func(d *Desc) (*os.File, error) {
 			fd, err := sys.Dup(d.FD)
 			if err != nil {
@@ -142,9 +143,14 @@ func (w *world) describe(fd int, others ...int) (*image.OpenFile, error) {
 	return f, nil
 }
 
-// save is describe for several open files, none of which may be refused.
+// save is describe for several open files, none of which may be refused. They
+// are all that there are.
 func (w *world) save(fds ...int) {
 	w.t.Helper()
+	w.all = nil
+	for _, fd := range fds {
+		w.all = append(w.all, w.desc(fd))
+	}
 	for _, fd := range fds {
 		if _, err := w.describe(fd); err != nil {
 			w.t.Fatalf("describe %d: %v", fd, err)
@@ -194,18 +200,22 @@ func (w *world) tryRestore() error {
 		w.t.Fatal(err)
 	}
 	made := map[int]*os.File{}
+	madeAt := map[int]*os.File{}
 	finals := map[int][]Final{}
 	r := &RestoreContext{
 		Manifest: &m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
 		Payload: w.payload,
 		Made:    func(f *image.OpenFile, fd *os.File) { made[f.ID] = fd },
+		MadeAt:  func(_ *image.OpenFile, n int, fd *os.File) { madeAt[n] = fd },
 		Final:   func(f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) },
 		Warn:    w.warn,
 	}
 	defer r.Close()
 	defer func() {
-		for _, fd := range made {
-			_ = fd.Close()
+		for _, m := range []map[int]*os.File{made, madeAt} {
+			for _, fd := range m {
+				_ = fd.Close()
+			}
 		}
 	}()
 	for i := range m.Files {
@@ -217,7 +227,11 @@ func (w *world) tryRestore() error {
 		return err
 	}
 	for _, d := range r.Process.Descriptors {
-		if fd := made[d.File]; fd != nil {
+		fd := made[d.File]
+		if at := madeAt[d.FD]; at != nil {
+			fd = at
+		}
+		if fd != nil {
 			w.move(int(fd.Fd()), d)
 		}
 	}

@@ -74,15 +74,34 @@ func Major(dev uint64) uint32 { return unix.Major(dev) }
 // Minor is the other half of Major.
 func Minor(dev uint64) uint32 { return unix.Minor(dev) }
 
-// FSMagic is the type of the file system that fd is on, see statfs(2) and
-// include/uapi/linux/magic.h.
-func FSMagic(fd int) (int64, error) {
+// FSMagic is the type of the file system that path is on, see statfs(2) and
+// include/uapi/linux/magic.h. The error names the path.
+func FSMagic(path string) (int64, error) {
 	var st unix.Statfs_t
-	if err := retry(func() error { return unix.Fstatfs(fd, &st) }); err != nil {
-		return 0, os.NewSyscallError("fstatfs", err)
+	if err := retry(func() error { return unix.Statfs(path, &st) }); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	return int64(st.Type), nil
 }
+
+// IsPseudoFS reports whether a file system of this type invents its files'
+// contents, sizes and times when they are looked at.
+func IsPseudoFS(magic int64) bool {
+	switch magic {
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC,
+		unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC, unix.SELINUX_MAGIC,
+		unix.EFIVARFS_MAGIC, unix.PSTOREFS_MAGIC, unix.BPF_FS_MAGIC, unix.RDTGROUP_SUPER_MAGIC,
+		configfsMagic:
+		return true
+	}
+	return false
+}
+
+// configfsMagic is CONFIGFS_MAGIC of fs/configfs/mount.c.
+const configfsMagic = 0x62656570
+
+// HugetlbfsMagic is the type of the file system of huge pages.
+const HugetlbfsMagic = unix.HUGETLBFS_MAGIC
 
 // SetMtime sets the modification time of the open file, in ns since the epoch,
 // and leaves its access time alone, see utimensat(2).
