@@ -26,14 +26,3 @@ func (r *RestoreContext) object(f *image.OpenFile) string {
 	}
 	return fmt.Sprintf("fd %s (%s)", strings.Join(numbers, ","), f.Path)
 }
-
-// fileAt is the open file at a descriptor number of the restored process, nil
-// if that is closed.
-func (r *RestoreContext) fileAt(n int) *image.OpenFile {
-	for _, d := range r.Process.Descriptors {
-		if d.FD == n && d.File >= 0 && d.File < len(r.Manifest.Files) {
-			return &r.Manifest.Files[d.File]
-		}
-	}
-	return nil
-}
