@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cat is a target that copies lines: what it answers shows that both its ends
-// are the restart's own.
-const catProgram = "cat"
-
 // TestOutsidePipe: a pipe or socket on 0, 1 and 2 whose other end is outside is
 // taken from the restart's own 0, 1 and 2.
 func TestOutsidePipe(t *testing.T) {
@@ -22,7 +18,7 @@ func TestOutsidePipe(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dir := workDir(t, os.Geteuid())
-			first := dialogue(t, kind, command{argv: []string{target(t, catProgram)}, dir: dir, uid: os.Geteuid()})
+			first := dialogue(t, kind, command{argv: []string{target(t, "cat")}, dir: dir, uid: os.Geteuid()})
 			first.ask(t, "before the save")
 			first.process.save(os.Geteuid())
 			first.ask(t, "runs on")

@@ -1,5 +1,4 @@
 // Sleeps for a minute, with one thing in hand that the argument names.
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>

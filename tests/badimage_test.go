@@ -1,0 +1,128 @@
+package tests
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// goodImage saves a small program and returns the bytes of its image.
+func goodImage(t *testing.T) []byte {
+	t.Helper()
+	dir := workDir(t, os.Geteuid())
+	saveFault(t, dir, "nothing")
+	image, err := os.ReadFile(filepath.Join(dir, "myckpt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+// TestBadImages: what is not a whole, unchanged image is refused by every
+// command that reads one, by name and with its exit code.
+func TestBadImages(t *testing.T) {
+	t.Parallel()
+	good := goodImage(t)
+	flip := func(at int) []byte {
+		b := bytes.Clone(good)
+		b[at] ^= 0x10
+		return b
+	}
+	zeroTail := bytes.Clone(good)
+	clear(zeroTail[len(good)/2:])
+	for name, image := range map[string][]byte{
+		"empty":           {},
+		"text":            []byte("#!/bin/sh\necho hello\n"),
+		"zeros":           make([]byte, 100000),
+		"header only":     good[:64],
+		"half":            good[:len(good)/2],
+		"one byte short":  good[:len(good)-1],
+		"one byte longer": append(bytes.Clone(good), 0),
+		"zero tail":       zeroTail,
+		"magic":           flip(0),
+		"machine":         flip(18),
+		"first note":      flip(len(good) / 100),
+		"last byte":       flip(len(good) - 1),
+		"middle":          flip(len(good) / 2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := workDir(t, os.Geteuid())
+			if err := os.WriteFile(filepath.Join(dir, "bad image"), image, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ckpt(t, dir, os.Geteuid(), "verify", "bad image").want(t, exitDamaged, "bad image")
+			ckpt(t, dir, os.Geteuid(), "restore", "bad image").want(t, exitRestore, "bad image")
+			// show and plan do not read the memory; they must not crash.
+			for _, command := range []string{"show", "plan"} {
+				if r := ckpt(t, dir, os.Geteuid(), command, "bad image"); r.code != exitOK {
+					r.want(t, exitDamaged, "bad image")
+				}
+			}
+		})
+	}
+}
+
+// TestExecutableIsNoImage: an ELF file that is no checkpoint is refused.
+func TestExecutableIsNoImage(t *testing.T) {
+	t.Parallel()
+	dir, program := workDir(t, os.Geteuid()), target(t, "counter")
+	for _, command := range []string{"verify", "show", "plan"} {
+		ckpt(t, dir, os.Geteuid(), command, program).want(t, exitDamaged, program)
+	}
+	ckpt(t, dir, os.Geteuid(), "restore", program).want(t, exitRestore, program)
+}
+
+// TestNewerImage: an image of a later version says so; it is not called damaged.
+func TestNewerImage(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	image := goodImage(t)
+	old, newer := []byte(`{"version":1,`), []byte(`{"version":9,`)
+	if bytes.Count(image, old) != 1 {
+		t.Fatalf("%s is %d times in the image, want once", old, bytes.Count(image, old))
+	}
+	image = bytes.Replace(image, old, newer, 1)
+	if err := os.WriteFile(filepath.Join(dir, "myckpt"), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Its checksum is wrong as well; either reason may be the one that is given.
+	if r := ckpt(t, dir, os.Geteuid(), "show", "myckpt"); r.code != exitIncompatible {
+		r.want(t, exitDamaged, "myckpt")
+	}
+	ckpt(t, dir, os.Geteuid(), "restore", "myckpt").want(t, exitRestore, "myckpt")
+}
+
+// TestMissingImage: no such file, a directory, and one that may not be read.
+func TestMissingImage(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	for _, command := range []string{"verify", "show", "plan"} {
+		ckpt(t, dir, os.Geteuid(), command, "none").want(t, exitNotFound, "none")
+	}
+	ckpt(t, dir, os.Geteuid(), "restore", "none").want(t, exitRestore, "none")
+	ckpt(t, dir, os.Geteuid(), "restore", dir).want(t, exitRestore, dir)
+	if isRoot() {
+		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ckpt(t, dir, nobody, "restore", "secret").want(t, exitRestore, "secret", "permission denied")
+	}
+}
+
+// TestImageMode: an image is its owner's only, whatever the umask, and also
+// when it replaces a file that everyone could read.
+func TestImageMode(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	writeFile(t, dir, "myckpt", "an older one")
+	saveFault(t, dir, "nothing")
+	st, err := os.Stat(filepath.Join(dir, "myckpt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", st.Mode())
+	}
+}
