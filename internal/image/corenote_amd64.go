@@ -34,12 +34,6 @@ type prpsinfo struct {
 	Psargs               [80]byte
 }
 
-// The sizes of the two, in bytes.
-const (
-	prstatusSize = 336
-	prpsinfoSize = 136
-)
-
 // sigStop is the number of SIGSTOP.
 const sigStop = 19
 

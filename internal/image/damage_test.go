@@ -29,7 +29,7 @@ func isFound(err error) bool {
 }
 
 // tiny writes an image of hardly more than what an image must have.
-func tiny(t *testing.T) string {
+func tiny(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.ckpt")
 	m := sample()
