@@ -2,6 +2,7 @@ package ptrace_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,6 +32,11 @@ func TestMain(m *testing.M) {
 			engineMain(os.Args[2:])
 		case "go-worker":
 			goWorker()
+		case "seize":
+			tid, _ := strconv.Atoi(os.Args[2])
+			_, err := ptrace.Seize(tid)
+			fmt.Println(err)
+			os.Exit(0)
 		}
 	}
 	dir, err := os.MkdirTemp("", "ptrace-test-")
@@ -157,6 +163,36 @@ func (g *target) stopped() *ptrace.Thread {
 		g.t.Fatal(err)
 	}
 	return th
+}
+
+// stopAll stops every thread of the target, until no new one appears.
+func (g *target) stopAll() map[int]*ptrace.Thread {
+	g.t.Helper()
+	all := map[int]*ptrace.Thread{}
+	for more := true; more; {
+		more = false
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", g.pid))
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		for _, e := range tasks {
+			tid, _ := strconv.Atoi(e.Name())
+			if all[tid] != nil {
+				continue
+			}
+			th, err := ptrace.Seize(tid)
+			if err == nil {
+				err = th.Stop(5 * time.Second)
+			}
+			if errors.Is(err, ptrace.ErrGone) {
+				continue
+			} else if err != nil {
+				g.t.Fatal(err)
+			}
+			all[tid], more = th, true
+		}
+	}
+	return all
 }
 
 func (g *target) detach(th *ptrace.Thread) {

@@ -2,13 +2,16 @@
 // result, errno and how many milliseconds it took.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -78,6 +81,26 @@ int main(int argc, char **argv) {
 		r = recv(sv[0], &c, 1, 0);
 	else if (!strcmp(m, "semtimedop"))
 		r = semtimedop(sem, &down, 1, &d);
+	else if (!strcmp(m, "vfork")) {
+		// The parent waits in state D, where nothing but death reaches it.
+		if (!vfork()) {
+			nanosleep(&d, NULL);
+			_exit(0);
+		}
+		r = 0;
+	} else if (!strcmp(m, "seccomp")) {
+		// Whoever calls getuid is killed.
+		struct sock_filter f[] = {
+			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getuid, 0, 1),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		};
+		struct sock_fprog prog = {4, f};
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		r = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+		nanosleep(&d, NULL);
+	}
 	printf("%ld %d %ld\n", r, errno, ms());
 	semctl(sem, 0, IPC_RMID);
 	return 0;
