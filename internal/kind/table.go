@@ -5,4 +5,6 @@ package kind
 var Table = []Kind{
 	// Kinds that are recognised by the name of an anonymous inode or by their
 	// file type, which nothing else can have.
+	eventfd{}, timerfd{}, signalfd{}, epoll{}, inotify{}, pipe{}, fifo{},
+	stdio{}, tty{}, // before device
 }

@@ -1,0 +1,149 @@
+package kind
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+	"ckpt/internal/sys"
+)
+
+func (epoll) Remake(r *RestoreContext, f *image.OpenFile) error {
+	det, err := detail[epollDetail](f)
+	if err != nil {
+		return err
+	}
+	object := r.object(f)
+	var targets []epollTarget
+	for _, t := range det.Targets {
+		if ok, err := r.canRegister(object, t); err != nil {
+			return err
+		} else if ok {
+			targets = append(targets, t)
+		}
+	}
+	file, err := sys.EpollCreate()
+	if err != nil {
+		return fmt.Errorf("%s: %w", object, err)
+	}
+	r.Made(f, file)
+	r.Final(f, func(b *plan.Builder, fds []int) error {
+		s := epollSet{b: b, fd: fds[0], object: object, cloexec: r.CloseOnExec}
+		// The disabled ones first, see addDisabled.
+		for _, t := range targets {
+			if t.disabled() {
+				s.addDisabled(t, r.fileAt(t.FD) != nil)
+			}
+		}
+		for _, t := range targets {
+			if !t.disabled() {
+				s.add(t, r.fileAt(t.FD) != nil)
+			}
+		}
+		return nil
+	})
+	return nil
+}
+
+// canRegister tells beforehand what epoll_ctl would refuse: a terminal or pipe
+// of 0, 1 and 2 can be a plain file in the restart, which can always be read
+// and is refused.
+func (r *RestoreContext) canRegister(object string, t epollTarget) (bool, error) {
+	number := t.FD
+	if t.From != nil {
+		number = *t.From
+	}
+	target := r.fileAt(number)
+	if target == nil {
+		return false, fmt.Errorf("%s: registered fd %d is not in the image", object, number)
+	}
+	own := r.takenFrom(target, number)
+	if own == nil {
+		return true, nil
+	}
+	probe, err := sys.EpollCreate()
+	if err != nil {
+		return false, err
+	}
+	defer probe.Close()
+	err = sys.EpollAdd(int(probe.Fd()), int(own.Fd()), 0, 0)
+	if errors.Is(err, syscall.EPERM) {
+		r.Warn(object, fmt.Sprintf("fd %d is a file now, which can not be waited for: left out", number))
+		return false, nil
+	}
+	return true, nil
+}
+
+// fileAt is the open file at a descriptor number of the restored process, nil
+// if that is closed.
+func (r *RestoreContext) fileAt(n int) *image.OpenFile {
+	for _, d := range r.Process.Descriptors {
+		if d.FD == n && d.File >= 0 && d.File < len(r.Manifest.Files) {
+			return &r.Manifest.Files[d.File]
+		}
+	}
+	return nil
+}
+
+// disabled reports whether t has EPOLLONESHOT and has fired.
+func (t epollTarget) disabled() bool {
+	return t.Events&^sys.EpollPrivate == 0 && t.Events&sys.EpollOneshot != 0
+}
+
+// epollSet adds registrations to a set in the final process.
+type epollSet struct {
+	b       *plan.Builder
+	fd      int
+	object  string
+	cloexec func(fd int) bool
+}
+
+func imm(n int) plan.Arg { return plan.Imm(uint64(n)) }
+
+// add registers t. A registration whose number was closed gets its number for
+// a moment; one whose number refers to another file, too, while that waits at
+// a number of its own. (Save makes sure that this costs no POSIX lock, which
+// closing any descriptor of a file would.)
+func (s epollSet) add(t epollTarget, occupied bool) {
+	what := fmt.Sprintf("register fd %d with %s", t.FD, s.object)
+	b, number := s.b, imm(t.FD)
+	register := func() {
+		b.Call(what, abi.SysEpollCtl, imm(s.fd), plan.Imm(sys.EpollCtlAdd), number,
+			b.Data(sys.EpollEventBytes(t.Events, t.Data)))
+	}
+	if t.From == nil {
+		register()
+		return
+	}
+	aside := b.Slot()
+	defer b.Free(aside)
+	if occupied {
+		b.Call(what+": put fd aside", abi.SysDup, number).Store(aside)
+	}
+	b.Call(what+": lend the number", abi.SysDup2, imm(*t.From), number)
+	register()
+	if !occupied {
+		b.Call(what+": close the number", abi.SysClose, number)
+		return
+	}
+	flags := 0
+	if s.cloexec(t.FD) {
+		flags = sys.OCloexec
+	}
+	b.Call(what+": put fd back", abi.SysDup3, plan.Arg{Slot: aside}, number, imm(flags))
+	b.Call(what+": close the copy", abi.SysClose, plan.Arg{Slot: aside})
+}
+
+// addDisabled registers t as it is after it has fired. The kernel adds EPOLLERR
+// and EPOLLHUP to whatever is registered, so that it may be ready at once: then
+// taking that event disables it. Nothing else is in the set that could be taken
+// instead. If it is not ready, an error or hangup that comes later will be
+// reported, though it would not have been before.
+func (s epollSet) addDisabled(t epollTarget, occupied bool) {
+	s.add(t, occupied)
+	s.b.Call(fmt.Sprintf("disable fd %d in %s", t.FD, s.object), abi.SysEpollWait,
+		imm(s.fd), s.b.Reserve(sys.EpollEventSize), plan.Imm(1), plan.Imm(0))
+}

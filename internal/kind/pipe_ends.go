@@ -1,0 +1,118 @@
+package kind
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"ckpt/internal/proc"
+	"ckpt/internal/sys"
+)
+
+// pipeEnds are the open files of a process that are ends of one pipe or FIFO.
+// One opened with O_RDWR is both.
+type pipeEnds struct {
+	readers, writers []*Desc
+}
+
+// endsOf finds the ends of the pipe or FIFO that d is one of.
+func endsOf(all []*Desc, d *Desc) (e pipeEnds) {
+	for _, o := range all {
+		if o.FD < 0 || o.Stat.Mode&sys.ModeType != sys.ModeFIFO || o.Stat.Dev != d.Stat.Dev || o.Stat.Ino != d.Stat.Ino {
+			continue
+		}
+		if access := o.access(); access != sys.OWronly {
+			e.readers = append(e.readers, o)
+		}
+		if access := o.access(); access != sys.ORdonly {
+			e.writers = append(e.writers, o)
+		}
+	}
+	return e
+}
+
+func (d *Desc) access() int { return int(d.Info.Flags) & sys.OAccMode }
+
+// both reports whether the process can read what it writes.
+func (e pipeEnds) both() bool { return len(e.readers) > 0 && len(e.writers) > 0 }
+
+// stdio is the lowest of 0, 1 and 2 among the numbers of the ends, -1 if there
+// is none.
+func (e pipeEnds) stdio() int {
+	lowest := -1
+	for _, d := range append(e.readers, e.writers...) {
+		if d.FD <= 2 && (lowest < 0 || d.FD < lowest) {
+			lowest = d.FD
+		}
+	}
+	return lowest
+}
+
+// alone reports whether nobody at all has the other end of d open.
+// Precondition: not e.both().
+func (e pipeEnds) alone(c *SaveContext, d *Desc) (bool, error) {
+	local, err := c.Local(d)
+	if err != nil {
+		return false, err
+	}
+	ready, err := sys.Poll(int(local.Fd()))
+	if len(e.readers) > 0 {
+		return ready.Hup, err
+	}
+	return ready.Err, err
+}
+
+// pipeHolder names a process outside the image that has the same pipe open:
+// "process 17 (tee)". It looks at every process that it may look at, and says
+// "" if it finds none.
+func pipeHolder(c *SaveContext, link string) string {
+	entries, err := os.ReadDir(c.FS.Root)
+	if err != nil {
+		return ""
+	}
+	ours := ourProcesses(c)
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || ours[pid] {
+			continue
+		}
+		p := c.FS.Process(pid)
+		if hasOpen(p, link) {
+			comm, _ := p.Comm() // the number says enough
+			return fmt.Sprintf("process %d (%s)", pid, comm)
+		}
+	}
+	return ""
+}
+
+func hasOpen(p proc.Process, link string) bool {
+	fds, _ := p.FDs() // gone, or not to be looked at
+	for _, fd := range fds {
+		if l, err := p.FDLink(fd); err == nil && l == link {
+			return true
+		}
+	}
+	return false
+}
+
+// ourProcesses are the one that is saved and this one, which has copies of its
+// descriptors; and those between, if the agent started this one, since they
+// inherited them.
+func ourProcesses(c *SaveContext) map[int]bool {
+	self := os.Getpid()
+	ours := map[int]bool{c.PID: true, self: true}
+	var chain []int
+	for pid := self; pid > 1 && pid != c.PID; {
+		s, err := c.FS.Process(pid).Stat()
+		if err != nil {
+			return ours
+		}
+		chain = append(chain, pid)
+		if pid = s.PPid; pid == c.PID {
+			for _, p := range chain {
+				ours[p] = true
+			}
+		}
+	}
+	return ours
+}

@@ -1,0 +1,139 @@
+package kind
+
+import (
+	"fmt"
+	"os"
+
+	"ckpt/internal/image"
+	"ckpt/internal/sys"
+)
+
+// stdio is a pipe or socket on 0, 1 or 2 whose other end is in a process that
+// is not saved: the shell's pipeline, a service manager's journal. It is taken
+// from the restart's own 0, 1 and 2, as what the user connected them to there
+// is what he wants. (Pipes come here from kind pipe, which knows where their
+// other end is.)
+type stdio struct{}
+
+type stdioDetail struct {
+	Number int `json:"number"` // 0, 1 or 2: where to take the numbers above 2 from
+}
+
+func (stdio) Name() string { return "stdio" }
+
+func (stdio) Match(d *Desc) bool {
+	return d.FD >= 0 && d.FD <= 2 && d.Stat.Mode&sys.ModeType == sys.ModeSocket
+}
+
+func (stdio) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
+	local, err := c.Local(d)
+	if err != nil {
+		return err
+	}
+	fd := int(local.Fd())
+	listening, err := sys.Listening(fd)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.object(), err)
+	}
+	if listening {
+		return &UnsupportedError{d.object(), "listening sockets are not supported yet", "start the program without it on 0, 1 or 2"}
+	}
+	// Both ends of a socket pair belong to whoever made it. Other sockets
+	// than Unix ones have no such peer, and an error.
+	if peer, err := sys.Peer(fd); err == nil && peer == c.PID {
+		return &UnsupportedError{d.object(), "socket pairs inside the process are not supported yet", "use a pipe"}
+	}
+	return saveStdio(c, d, f, d.FD)
+}
+
+// saveStdio describes d as kind stdio, to be taken from number n.
+func saveStdio(c *SaveContext, d *Desc, f *image.OpenFile, n int) error {
+	f.Kind = stdio{}.Name()
+	local, err := c.Local(d)
+	if err != nil {
+		return err
+	}
+	if d.access() != sys.OWronly && c.Frozen {
+		// The error is of sockets that have no such count.
+		if unread, err := sys.Unread(int(local.Fd())); err == nil && unread > 0 {
+			c.Warn(d.object(), fmt.Sprintf("%d bytes that wait to be read are not saved", unread))
+		}
+	}
+	return setDetail(f, stdioDetail{Number: n})
+}
+
+func (stdio) Remake(r *RestoreContext, f *image.OpenFile) error {
+	det, err := detail[stdioDetail](f)
+	if err != nil {
+		return err
+	}
+	if det.Number < 0 || det.Number > 2 {
+		return fmt.Errorf("%s: taken from %d", r.object(f), det.Number)
+	}
+	return r.inherit(f, det.Number)
+}
+
+// inherit takes f from the restart's own descriptors: 0, 1 and 2 each from the
+// same number there, others from number n.
+func (r *RestoreContext) inherit(f *image.OpenFile, n int) error {
+	for _, number := range r.Numbers(f) {
+		from := n
+		if number <= 2 {
+			from = number
+		}
+		if err := r.inheritAt(f, number, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inheritAt takes one number of f from the restart's own descriptor n. It goes
+// by MadeAt and not by Made, since offset and flags are not the program's: the
+// user may have redirected to the end of a log with O_APPEND. Only O_NONBLOCK
+// is what the program expects.
+func (r *RestoreContext) inheritAt(f *image.OpenFile, number, n int) error {
+	file, err := r.inherited(n)
+	if err != nil {
+		return err
+	}
+	r.MadeAt(f, number, file)
+	flags, err := sys.StatusFlags(int(file.Fd()))
+	if want := flags&^sys.ONonblock | f.Flags&sys.ONonblock; err == nil && want != flags {
+		err = sys.SetStatusFlags(int(file.Fd()), want)
+	}
+	if err != nil {
+		return fmt.Errorf("fd %d: %w", number, err)
+	}
+	return nil
+}
+
+// inherited is a duplicate of the restart's own descriptor n, 0 to 2.
+func (r *RestoreContext) inherited(n int) (*os.File, error) {
+	own := r.Stdio[n]
+	if own == nil {
+		r.Warn(fmt.Sprintf("fd %d", n), "closed where the restart was started: replaced by /dev/null")
+		return sys.OpenFile("/dev/null", sys.ORdwr, 0)
+	}
+	fd, err := sys.Dup(int(own.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("fd %d: %w", n, err)
+	}
+	return os.NewFile(uintptr(fd), own.Name()), nil
+}
+
+// takenFrom is the restart's own descriptor that the number of f is taken
+// from, nil if f is made anew.
+func (r *RestoreContext) takenFrom(f *image.OpenFile, number int) *os.File {
+	if f.Kind != (stdio{}).Name() && f.Kind != (tty{}).Name() {
+		return nil
+	}
+	if number <= 2 {
+		return r.Stdio[number]
+	}
+	det, err := detail[stdioDetail](f)
+	if err != nil || det.Number < 0 || det.Number > 2 {
+		return nil
+	}
+	return r.Stdio[det.Number]
+}

@@ -1,0 +1,110 @@
+package kind
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"ckpt/internal/image"
+	"ckpt/internal/sys"
+)
+
+// tty is a terminal: the controlling one of the process, or any on 0, 1 and 2.
+// The restored process gets the terminal of the restart in its place, with the
+// settings put back that the program had made.
+type tty struct{}
+
+type ttyDetail struct {
+	// Number is which of 0, 1 and 2 is this terminal, -1 if none is.
+	Number int `json:"number"`
+
+	// Termios are the settings if they are the program's: those of a program
+	// in the background are its shell's, or of whoever is in the foreground.
+	Termios *sys.Termios `json:"termios,omitempty"`
+	Winsize *sys.Winsize `json:"winsize,omitempty"`
+}
+
+func (tty) Name() string { return "tty" }
+
+// Major numbers of terminals, Documentation/admin-guide/devices.txt.
+const (
+	ttyMajor    = 4 // /dev/tty1, /dev/ttyS0
+	ttyAuxMajor = 5 // /dev/tty, /dev/console, /dev/ptmx
+	ptsMajor    = 136
+	ptsMajors   = 8
+
+	ctermMinor = 0 // of ttyAuxMajor: /dev/tty
+	ptmxMinor  = 2 // of ttyAuxMajor
+)
+
+func (tty) Match(d *Desc) bool {
+	if d.FD < 0 || d.Stat.Mode&sys.ModeType != sys.ModeChar {
+		return false
+	}
+	major := sys.Major(d.Stat.Rdev)
+	return major == ttyMajor || major == ttyAuxMajor || major >= ptsMajor && major < ptsMajor+ptsMajors ||
+		strings.HasPrefix(d.Link, "/dev/tty") || strings.HasPrefix(d.Link, "/dev/hvc")
+}
+
+func (d *Desc) isPtyMaster() bool {
+	return sys.Major(d.Stat.Rdev) == ttyAuxMajor && sys.Minor(d.Stat.Rdev) == ptmxMinor
+}
+
+func (d *Desc) isDevTTY() bool {
+	return sys.Major(d.Stat.Rdev) == ttyAuxMajor && sys.Minor(d.Stat.Rdev) == ctermMinor
+}
+
+func (tty) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
+	if d.isPtyMaster() {
+		return &UnsupportedError{
+			d.object(), "the master of a pseudo terminal is not supported yet",
+			"save the programs inside it instead",
+		}
+	}
+	st, err := c.FS.Process(c.PID).Stat()
+	if err != nil {
+		return err
+	}
+	controlling := uint64(uint32(st.TTYNr))
+	rdev := d.Stat.Rdev
+	if d.isDevTTY() {
+		rdev = controlling
+	}
+	det := ttyDetail{Number: stdioTerminal(c.All, rdev)}
+	if det.Number < 0 && rdev != controlling {
+		return &UnsupportedError{
+			d.object(), "a terminal that is neither the process's own nor on 0, 1 or 2",
+			"close it before saving",
+		}
+	}
+	local, err := c.Local(d)
+	if err != nil {
+		return err
+	}
+	fd := int(local.Fd())
+	if rdev != controlling || st.TPgid == st.Pgrp {
+		t, err := sys.TermiosOf(fd)
+		if err == nil {
+			det.Termios = &t
+		} else if !errors.Is(err, syscall.EIO) { // the terminal was hung up
+			return fmt.Errorf("%s: %w", d.object(), err)
+		}
+	}
+	if ws, err := sys.WinsizeOf(fd); err == nil {
+		det.Winsize = &ws
+	}
+	return setDetail(f, det)
+}
+
+// stdioTerminal is the lowest of 0, 1 and 2 that is the terminal rdev, -1 if
+// none is.
+func stdioTerminal(all []*Desc, rdev uint64) int {
+	lowest := -1
+	for _, d := range all {
+		if d.FD >= 0 && d.FD <= 2 && (tty{}).Match(d) && d.Stat.Rdev == rdev && (lowest < 0 || d.FD < lowest) {
+			lowest = d.FD
+		}
+	}
+	return lowest
+}
