@@ -55,6 +55,9 @@ type Area struct {
 	Offset uint64   `json:"offset,omitempty"` // in the file
 	File   int      `json:"file"`             // OpenFile.ID of the mapped file; -1: none
 	Flags  []string `json:"flags"`            // VmFlags of smaps that matter, as spelled there
+	// Object tells SharedAnonymous areas apart that are different memory: those
+	// with the same number are parts of one.
+	Object uint64 `json:"object,omitempty"`
 	// Whole says that every page with content is in the image, so that a
 	// PrivateFile area can be restored without its file.
 	Whole bool `json:"whole,omitempty"`
