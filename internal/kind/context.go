@@ -49,6 +49,25 @@ type SaveContext struct {
 	// Warn says something that the user should know but that is no reason to
 	// refuse. object is like UnsupportedError.Object.
 	Warn func(object, text string)
+
+	payloads map[string]image.PayloadRef
+}
+
+// stored returns what add returned for the key the first time: the payload of
+// what several open files share.
+func (c *SaveContext) stored(key string, add func() (image.PayloadRef, error)) (image.PayloadRef, error) {
+	if ref, ok := c.payloads[key]; ok {
+		return ref, nil
+	}
+	ref, err := add()
+	if err != nil {
+		return ref, err
+	}
+	if c.payloads == nil {
+		c.payloads = map[string]image.PayloadRef{}
+	}
+	c.payloads[key] = ref
+	return ref, nil
 }
 
 // RestoreContext is what kinds may use to make open files again.
@@ -98,9 +117,10 @@ func (r *RestoreContext) Close() {
 	r.held = nil
 }
 
-// AtEnd registers a step that changes something which outlives a failed
-// restore, such as the length of a file. It is done by Commit, when every
-// other obstacle has been cleared. undo may be nil.
+// AtEnd registers a step that comes last, since it changes something which
+// outlives a failed restore, such as the length of a file, or since it ends the
+// freedom to do other steps. It is done by Commit, when every other obstacle
+// has been cleared. undo may be nil.
 func (r *RestoreContext) AtEnd(step func() (undo func() error, err error)) {
 	r.atEnd = append(r.atEnd, step)
 }

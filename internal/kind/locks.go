@@ -3,9 +3,7 @@ package kind
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -141,16 +139,4 @@ func lockHolder(fd int, want image.FileLock) string {
 		return "an open file description of some process"
 	}
 	return ""
-}
-
-// processName is "process 17 (sleep)".
-func processName(pid int) string {
-	s := "process " + strconv.Itoa(pid)
-	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		if name := strings.TrimSpace(string(comm)); name != "" {
-			s += " (" + name + ")"
-		}
-	}
-	return s
 }

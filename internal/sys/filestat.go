@@ -110,3 +110,8 @@ func SetMtime(fd int, mtime int64) error {
 	err := retry(func() error { return futimens(fd, ts) })
 	return os.NewSyscallError("utimensat", err)
 }
+
+// SetMode is fchmod(2), with the set-id and sticky bits where stat(2) has them.
+func SetMode(fd int, mode uint32) error {
+	return os.NewSyscallError("fchmod", retry(func() error { return unix.Fchmod(fd, mode) }))
+}
