@@ -106,10 +106,10 @@ func readDirectives(source string) (map[string]string, error) {
 }
 
 var (
-	built   sync.Map                 // path of a binary -> func() error
-	compile = make(chan struct{}, 2) // at most two compilers at a time
-	flags   = strings.Fields("-D_GNU_SOURCE -Wall -Wextra -Werror -O1 -g")
-	linking = map[string][]string{ // what a variant adds
+	built     sync.Map                 // path of a binary -> func() error
+	compilers = make(chan struct{}, 2) // at most two compilers at a time
+	flags     = strings.Fields("-D_GNU_SOURCE -Wall -Wextra -Werror -O1 -g")
+	linking   = map[string][]string{ // what a variant adds
 		"pie":    {"-fPIE", "-pie"},
 		"nopie":  {"-fno-pie", "-no-pie"},
 		"static": {"-fno-pie", "-static"},
@@ -119,10 +119,18 @@ var (
 // build compiles the probe, once, and returns the path of its binary.
 func (p *probe) build(t *testing.T) string {
 	t.Helper()
+	path, err := p.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (p *probe) compile() (string, error) {
 	path := filepath.Join(base, "programs", p.String())
 	once, _ := built.LoadOrStore(path, sync.OnceValue(func() error {
-		compile <- struct{}{}
-		defer func() { <-compile }()
+		compilers <- struct{}{}
+		defer func() { <-compilers }()
 		compiler := "gcc"
 		args := append([]string{"-o", path}, flags...)
 		args = append(args, linking[p.variant]...)
@@ -139,8 +147,5 @@ func (p *probe) build(t *testing.T) string {
 		}
 		return os.Chmod(path, 0o755)
 	}))
-	if err := once.(func() error)(); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return path, once.(func() error)()
 }

@@ -11,12 +11,15 @@ import (
 // to save; "counter" or "counter-static", for instance.
 func target(t *testing.T, name string) string {
 	t.Helper()
+	return targetProbe(name).build(t)
+}
+
+func targetProbe(name string) *probe {
 	source, variant, ok := strings.Cut(name, "-")
 	if !ok {
 		variant = "pie"
 	}
-	p := &probe{source, filepath.Join("targets", source+".c"), variant, nil}
-	return p.build(t)
+	return &probe{source, filepath.Join("targets", source+".c"), variant, nil}
 }
 
 // startFault starts the target "fault" with one thing in hand and waits until
