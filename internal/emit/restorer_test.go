@@ -136,3 +136,21 @@ func TestRestorerRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestRestorerIsLarge runs as many ops as a process with some 15,000 areas
+// needs, over data of a megabyte.
+func TestRestorerIsLarge(t *testing.T) {
+	t.Parallel()
+	b := plan.NewBuilder()
+	last := b.Reserve(1<<20 + 16)
+	last.Imm += 1 << 20
+	for i := range 100_000 {
+		b.Poke32If("count", last, plan.Int(i), plan.Int(i+1)).Want(plan.Imm(1))
+	}
+	b.Call("show the count", abi.SysWrite, plan.Imm(1), last, plan.Imm(8))
+	b.Call("exit", abi.SysExitGroup)
+	want := result{"\xa0\x86\x01\x00\x00\x00\x00\x00", "", "exit status 0"}
+	if got := execute(t, build(t, b), options, ""); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

@@ -83,8 +83,7 @@ type Landing struct {
 
 	// Keep, if not 0, is the offset in the plan's block at which the block is
 	// cut off: everything from there on is unmapped. It must be a multiple of
-	// the page size and leave the code (if PC is in it) and the page behind
-	// it.
+	// the page size; the first page, the code, always stays.
 	Keep uint64
 }
 

@@ -1,5 +1,7 @@
 package plan
 
+//lint:file-ignore U1000 the functions of the interpreter are used by assembly
+
 // The interpreter, see interp_amd64.s. It is never called, only copied into
 // blocks.
 func interp()
