@@ -68,6 +68,16 @@ func IOPriority(tid int) (int, error) {
 	return int(p), nil
 }
 
+// SetIOPriority is ioprio_set(2) for a thread.
+func SetIOPriority(tid, priority int) error {
+	const ioprioWhoProcess = 1
+	_, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, uintptr(tid), uintptr(priority))
+	if errno != 0 {
+		return os.NewSyscallError("ioprio_set", errno)
+	}
+	return nil
+}
+
 // SetNice sets the nice value of a thread (setpriority(2)).
 func SetNice(tid, nice int) error {
 	return os.NewSyscallError("setpriority", unix.Setpriority(unix.PRIO_PROCESS, tid, nice))

@@ -1,0 +1,127 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+)
+
+// noFD is the descriptor argument of an anonymous mmap.
+const noFD = ^uint64(0)
+
+// compiled is a plan with the addresses it was made for.
+type compiled struct {
+	plan  *plan.Plan
+	park  uint64 // where the interpreter and the plan work
+	load  uint64 // where execve puts them first
+	errFD int
+}
+
+// compile makes the plan. Its size decides how much address space it needs,
+// and where that is decides what the plan says; so a first guess is doubled
+// until it fits.
+func (p *preparation) compile() (*compiled, error) {
+	v, err := newVDSO(p)
+	if err != nil {
+		return nil, err
+	}
+	for room := uint64(1 << 20); ; room *= 2 {
+		// Room for the vDSO, then for the block, then, only until the first
+		// op, for the executable.
+		gap, err := findGap(p.process.Areas, v.size()+2*room)
+		if err != nil {
+			return nil, &HostError{Reason: err.Error()}
+		}
+		c := &compiled{park: gap.start + v.size(), errFD: int(p.files.errFD.Fd())}
+		c.load = c.park + room
+		w := &writer{p: p, b: plan.NewBuilder(), v: v, work: span{gap.start, c.park + room}, block: c.park}
+		if c.plan, err = w.write(); err != nil {
+			return nil, err
+		}
+		if c.plan.Size() <= room {
+			return c, nil
+		}
+	}
+}
+
+// writer writes the plan of one process.
+type writer struct {
+	p     *preparation
+	b     *plan.Builder
+	v     *vdso
+	work  span   // what the saved process does not use: the vDSO's parking place and the block
+	block uint64 // address of the block
+	frame plan.Arg
+	keep  uint64 // of the block stays mapped: code and signal frame
+}
+
+// write tells the plan in the order of its execution.
+func (w *writer) write() (*plan.Plan, error) {
+	if err := w.putFrame(); err != nil {
+		return nil, err
+	}
+	w.v.park(w.b, w.work.start)
+	w.emptyAddressSpace()
+	if err := w.memory(); err != nil {
+		return nil, err
+	}
+	if err := w.v.settle(w.b, w.work.start); err != nil {
+		return nil, err
+	}
+	w.bounds()
+	if err := w.p.files.place(w.b); err != nil {
+		return nil, err
+	}
+	w.processState()
+	w.threadState()
+	w.signals()
+	if err := w.timers(); err != nil {
+		return nil, err
+	}
+	w.limits()
+	w.credentials()
+	w.leave()
+	return w.b.Build()
+}
+
+// putFrame puts the signal frame through which the process gets its registers
+// into the plan's data. It comes first, so that it is near the block's start:
+// from the code to the frame the block stays mapped for good.
+func (w *writer) putFrame() error {
+	t := w.p.thread
+	at := w.block + plan.DataOffset
+	frame := abi.SignalFrame(t.Regs, t.XSave, t.SigMask, altStack(t), at, w.block+plan.Sigreturn().Imm)
+	w.frame = w.b.AlignedData(frame, 64)
+	if w.frame.Imm != plan.DataOffset {
+		return errors.New("the signal frame is not the first piece of the plan's data")
+	}
+	w.keep = (plan.DataOffset + uint64(len(frame)) + pageSize - 1) &^ (pageSize - 1)
+	return nil
+}
+
+// altStack is the alternate signal stack as sigaltstack(2) takes it: whether a
+// thread is on it is no setting.
+func altStack(t *image.Thread) abi.StackT {
+	s := t.AltStack
+	s.Flags &^= abi.SSOnStack
+	return s
+}
+
+// emptyAddressSpace unmaps everything but the place of work.
+func (w *writer) emptyAddressSpace() {
+	for _, s := range []span{{0, w.work.start}, {w.work.end, userEnd}} {
+		w.b.Call(fmt.Sprintf("unmap %#x-%#x", s.start, s.end), abi.SysMunmap, plan.Imm(s.start), plan.Imm(s.size()))
+	}
+}
+
+// leave lets the kernel give the thread all its registers at once, and the
+// program runs.
+func (w *writer) leave() {
+	w.b.Call("close the message descriptor", abi.SysClose, plan.Imm(uint64(w.p.files.errFD.Fd())))
+	sp := w.frame
+	sp.Imm = abi.SignalFrameSP(sp.Imm)
+	w.b.Leave("continue the program", plan.Landing{PC: plan.Sigreturn(), SP: sp, Keep: w.keep})
+}

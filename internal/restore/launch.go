@@ -1,0 +1,89 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/sys"
+)
+
+// launch gives this thread what an execve keeps, and makes the execve.
+func (p *preparation) launch(program []byte) error {
+	file, err := sys.ExecMemfd(program)
+	if err != nil {
+		return &HostError{Reason: fmt.Sprintf("no executable file in memory: %v", err), Advice: "see sysctl vm.memfd_noexec, and ckpt doctor"}
+	}
+	defer file.Close()
+	if err := p.inherit(); err != nil {
+		return err
+	}
+	for _, f := range p.files.passed() {
+		if err := sys.KeepOnExec(int(f.Fd())); err != nil {
+			return err
+		}
+	}
+	if err := sys.BlockAllSignals(); err != nil {
+		return err
+	}
+	args := p.process.Args
+	if len(args) == 0 {
+		args = []string{p.process.Exe}
+	}
+	return sys.ExecFD(int(file.Fd()), args, nil)
+}
+
+// inherit sets what survives an execve: what can fail with a reason is better
+// done here than in the plan.
+func (p *preparation) inherit() error {
+	t, a := p.thread, p.process.Attributes
+	if err := os.Chdir(p.process.Cwd); err != nil {
+		return &HostError{Reason: "the program's working directory is gone: " + err.Error(), Advice: "create it again"}
+	}
+	syscall.Umask(p.process.Umask)
+	// Both decide how the kernel lays out the fresh process.
+	if l := p.process.Limits[syscall.RLIMIT_STACK]; l.Cur != 0 {
+		if err := sys.SetStackLimit(l.Cur, l.Max); err != nil && !errors.Is(err, syscall.EPERM) {
+			return err
+		}
+	}
+	if err := sys.SetPersonality(a.Personality); err != nil {
+		return err
+	}
+	p.warnIf("nice value", fmt.Sprintf("stays %d", p.host.nice), sys.SetNice(0, t.Nice))
+	if t.Policy != 0 || t.Priority != 0 {
+		p.warnIf("scheduling policy", "is the default one", sys.SetScheduler(0, t.Policy, t.Priority))
+	}
+	if len(t.Affinity) > 0 {
+		p.warnIf("CPU affinity", "is that of this shell", sys.SetAffinity(0, t.Affinity))
+	}
+	if a.IOPrio != 0 {
+		p.warnIf("I/O priority", "is the default one", sys.SetIOPriority(0, a.IOPrio))
+	}
+	score := []byte(strconv.Itoa(a.OOMScoreAdj))
+	p.warnIf("oom_score_adj", "stays as it is", os.WriteFile("/proc/self/oom_score_adj", score, 0))
+	return nil
+}
+
+// warnIf says that an attribute could not be restored.
+func (p *preparation) warnIf(object, instead string, err error) {
+	if err != nil {
+		p.o.Warn(object, fmt.Sprintf("could not be restored and %s: %v", instead, err))
+	}
+}
+
+// newTID is the thread id that the process will have: an execve keeps the pid,
+// and its thread gets the same number.
+func (p *preparation) newTID() int { return os.Getpid() }
+
+// kernelRestoresTimerIDs reports whether timers can be made with a chosen id.
+func kernelRestoresTimerIDs() bool {
+	if _, err := sys.Prctl(abi.PrTimerRestoreIDs, abi.PrTimerRestoreOn); err != nil {
+		return false
+	}
+	_, err := sys.Prctl(abi.PrTimerRestoreIDs, abi.PrTimerRestoreOff)
+	return err == nil
+}

@@ -1,0 +1,194 @@
+package restore
+
+import (
+	"fmt"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+)
+
+// maxRead is the most that one read(2) moves (MAX_RW_COUNT).
+const maxRead = 0x7ffff000
+
+// advice are the VmFlags that madvise(2) sets, in the order in which they are
+// given back.
+var advice = []struct {
+	flag string
+	code uint64
+}{
+	{"dc", abi.MadvDontFork}, {"wf", abi.MadvWipeOnFork}, {"dd", abi.MadvDontDump},
+	{"mg", abi.MadvMergeable}, {"sr", abi.MadvSequential}, {"rr", abi.MadvRandom}, {"nh", abi.MadvNoHugePage},
+}
+
+// memory maps every area where it was and fills it.
+func (w *writer) memory() error {
+	shared := groupShared(w.p.process.Areas)
+	for i := range w.p.process.Areas {
+		a := &w.p.process.Areas[i]
+		switch a.Kind {
+		case image.VDSO, image.VVar:
+			continue // see vdso.settle
+		}
+		if err := w.area(a, shared[i]); err != nil {
+			return fmt.Errorf("%s: %w", areaName(a), err)
+		}
+	}
+	return nil
+}
+
+func areaName(a *image.Area) string {
+	name := a.Name
+	if name == "" {
+		name = string(a.Kind)
+	}
+	return fmt.Sprintf("%s %s-%s", name, a.Start, a.End)
+}
+
+// area adds the steps for one area. whole is the size to map at once, if it is
+// more than the area: the first of several that are one shared object. 0 means
+// that the area is mapped already.
+func (w *writer) area(a *image.Area, whole uint64) error {
+	name := areaName(a)
+	source, err := w.source(a)
+	if err != nil {
+		return err
+	}
+	fills := w.p.fills(a, source.unchanged)
+	prot := a.Prot
+	if len(fills) > 0 || whole != a.Size() {
+		prot |= image.ProtRead | image.ProtWrite
+	}
+	start, size := plan.Imm(uint64(a.Start)), plan.Imm(a.Size())
+	if whole != 0 {
+		w.b.Call("map "+name, abi.SysMmap, start, plan.Imm(whole), plan.Imm(uint64(prot)),
+			plan.Imm(source.flags), plan.Imm(source.fd), plan.Imm(source.offset)).Want(start)
+	}
+	if a.HasFlag("hg") {
+		// Before the memory is touched, so that it is touched in huge pages.
+		w.b.Call("advise huge pages for "+name, abi.SysMadvise, start, size, plan.Imm(abi.MadvHugePage)).MayFail()
+	}
+	for _, f := range fills {
+		for f.Len > 0 {
+			n := min(f.Len, maxRead)
+			w.b.Call("fill "+name, abi.SysPread64, plan.Imm(uint64(w.p.files.imageFD.Fd())),
+				plan.Imm(f.Addr), plan.Imm(n), plan.Imm(f.Pos)).Want(plan.Imm(n))
+			f.Addr, f.Pos, f.Len = f.Addr+n, f.Pos+n, f.Len-n
+		}
+	}
+	if prot != a.Prot || whole != a.Size() {
+		w.b.Call("protect "+name, abi.SysMprotect, start, size, plan.Imm(uint64(a.Prot)))
+	}
+	w.flags(a, name)
+	return nil
+}
+
+// source is what mmap takes to map an area.
+type source struct {
+	flags, fd, offset uint64
+	// unchanged: the file is the very same as when it was saved, so that only
+	// what the process had changed has to be read from the image.
+	unchanged bool
+}
+
+func (w *writer) source(a *image.Area) (source, error) {
+	anonymous := source{flags: abi.MapFixed | abi.MapPrivate | abi.MapAnonymous, fd: noFD}
+	if a.HasFlag("nr") {
+		anonymous.flags |= abi.MapNoReserve
+	}
+	if a.HasFlag("gd") {
+		anonymous.flags |= abi.MapGrowsDown | abi.MapStack
+	}
+	switch a.Kind {
+	case image.Anonymous:
+		return anonymous, nil
+	case image.SharedAnonymous:
+		anonymous.flags = anonymous.flags&^abi.MapPrivate | abi.MapShared
+		return anonymous, nil
+	case image.PrivateFile:
+		if a.Whole && (a.File < 0 || !w.p.files.unchanged(a.File)) {
+			return anonymous, nil
+		}
+	}
+	f, err := w.p.files.forMapping(a.File)
+	if err != nil {
+		return source{}, err
+	}
+	s := source{flags: abi.MapFixed | abi.MapPrivate, fd: uint64(f), offset: a.Offset, unchanged: a.Whole}
+	if a.Kind == image.SharedFile {
+		s.flags = abi.MapFixed | abi.MapShared
+	}
+	if a.HasFlag("nr") {
+		s.flags |= abi.MapNoReserve
+	}
+	return s, nil
+}
+
+// flags gives the area its advice, locks and name back.
+func (w *writer) flags(a *image.Area, name string) {
+	start, size := plan.Imm(uint64(a.Start)), plan.Imm(a.Size())
+	for _, adv := range advice {
+		if a.HasFlag(adv.flag) {
+			w.b.Call("advise "+name, abi.SysMadvise, start, size, plan.Imm(adv.code)).MayFail()
+		}
+	}
+	if a.HasFlag("lo") || a.HasFlag("lf") {
+		var onFault uint64
+		if a.HasFlag("lf") {
+			onFault = abi.MlockOnFault
+		}
+		w.b.Call("lock "+name, abi.SysMlock2, start, size, plan.Imm(onFault)).MayFail()
+	}
+	if label, ok := anonymousName(a.Name); ok {
+		// Not every kernel has CONFIG_ANON_VMA_NAME.
+		w.b.Call("name "+name, abi.SysPrctl, plan.Imm(abi.PrSetVMA), plan.Imm(abi.PrSetVMAAnonName), start, size, w.b.CString(label)).MayFail()
+	}
+}
+
+// anonymousName is the x of [anon:x] and [anon_shmem:x].
+func anonymousName(name string) (string, bool) {
+	for _, prefix := range []string{"[anon:", "[anon_shmem:"} {
+		if len(name) > len(prefix)+1 && name[:len(prefix)] == prefix && name[len(name)-1] == ']' {
+			return name[len(prefix) : len(name)-1], true
+		}
+	}
+	return "", false
+}
+
+// groupShared tells for each area how many bytes to map when it is its turn.
+// That is its own size but for shared anonymous memory: mappings of one object
+// (it was mapped once, and mprotect or the like made several areas of it) are
+// mapped at once by the first of them, and the others get 0.
+func groupShared(areas []image.Area) []uint64 {
+	sizes := make([]uint64, len(areas))
+	first := -1
+	for i := range areas {
+		a := &areas[i]
+		sizes[i] = a.Size()
+		if a.Kind != image.SharedAnonymous {
+			first = -1
+			continue
+		}
+		if first >= 0 && areas[i-1].End == a.Start && areas[i-1].Offset+areas[i-1].Size() == a.Offset && areas[i-1].Object == a.Object {
+			sizes[first] += a.Size()
+			sizes[i] = 0
+			continue
+		}
+		first = i
+	}
+	return sizes
+}
+
+// fills lists what has to be read into an area, in long pieces. onlyDirty
+// leaves out what the mapped file has anyway.
+func (p *preparation) fills(a *image.Area, onlyDirty bool) []image.Piece {
+	ranges := []image.AddrRange{{Start: a.Start, End: a.End}}
+	if onlyDirty {
+		ranges = a.Dirty
+	}
+	var out []image.Piece
+	for _, r := range ranges {
+		out = p.image.AppendPieces(out, uint64(r.Start), uint64(r.End))
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ckpt/internal/kind"
+)
+
+// Options say what to restore and how.
+type Options struct {
+	Path   string
+	Policy kind.Policy
+	// PID is what becomes of the process id: PIDNew or PIDAuto give it the
+	// one of this process; PIDKeep demands the saved one.
+	PID string
+	// Progress hears of every piece of the image that was verified.
+	Progress func(done, total int64)
+	// Warn hears, before the program runs, what is different from when it was
+	// saved. object names the file, clock or attribute.
+	Warn func(object, text string)
+}
+
+// Values of Options.PID.
+const (
+	PIDAuto = "auto"
+	PIDNew  = "new"
+	PIDKeep = "keep"
+)
+
+// ErrNoImage says that there is no file to restore from.
+var ErrNoImage = errors.New("no such image")
+
+// HostError says that an image can not be restored here: another processor,
+// another user, or something the host forbids.
+type HostError struct {
+	Reason string
+	Advice string
+}
+
+func (e *HostError) Error() string {
+	if e.Advice == "" {
+		return e.Reason
+	}
+	return e.Reason + " (" + e.Advice + ")"
+}
+
+// RefusedError says what stands in the way of a restore. Nothing was started
+// or changed.
+type RefusedError struct{ Obstacles []error }
+
+func (e *RefusedError) Error() string {
+	lines := make([]string, 0, len(e.Obstacles))
+	for _, o := range e.Obstacles {
+		lines = append(lines, o.Error())
+	}
+	return fmt.Sprintf("can not restore: %s", strings.Join(lines, "; "))
+}
+
+func (e *RefusedError) Unwrap() []error { return e.Obstacles }

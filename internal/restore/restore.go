@@ -1,0 +1,158 @@
+// Package restore turns an image back into a running process.
+//
+// Restore is the story, from top to bottom: open the image, compare it with
+// this host, verify every checksum, make the open files, compile all that is
+// left into a plan, and execute the plan's interpreter in place of this
+// process. Up to that execve every failure is an error that leaves nothing
+// behind. The restored process is the one the user started: it has its pid,
+// its parent and its controlling terminal.
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"ckpt/internal/emit"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+)
+
+// verifyWorkers is how many goroutines compute checksums.
+const verifyWorkers = 2
+
+// Restore replaces this process by the saved one. It returns only to say why
+// it could not.
+func Restore(ctx context.Context, o Options) error {
+	// What belongs to a thread (nice value, signal mask) must be set on the
+	// one that makes the execve.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	p, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := p.image.Verify(ctx, verifyWorkers, o.Progress); err != nil {
+		return fmt.Errorf("%s: %w", o.Path, err)
+	}
+	c, err := p.compile()
+	if err != nil {
+		return err
+	}
+	block, err := plan.Encode(c.plan, plan.Options{Park: c.park, ErrFD: c.errFD})
+	if err != nil {
+		return err
+	}
+	program, err := emit.Restorer(block, plan.Entry, c.load)
+	if err != nil {
+		return err
+	}
+	undo, err := p.files.context.Commit()
+	if err != nil {
+		return err
+	}
+	err = p.launch(program)
+	return errors.Join(err, undo())
+}
+
+// Compile gives the plan by which an image would be restored here and now. It
+// opens files like Restore, but changes nothing.
+func Compile(o Options) (*plan.Plan, error) {
+	p, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	c, err := p.compile()
+	if err != nil {
+		return nil, err
+	}
+	return c.plan, nil
+}
+
+// preparation is a restore before its plan: the image and the open files.
+type preparation struct {
+	o       Options
+	image   *image.Image
+	m       *image.Manifest
+	process *image.Process
+	thread  *image.Thread
+	host    *host
+	files   *files
+}
+
+// prepare opens the image, compares it with the host, and makes its files.
+func prepare(o Options) (*preparation, error) {
+	im, err := image.Open(o.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", o.Path, ErrNoImage)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Path, err)
+	}
+	if o.Warn == nil {
+		o.Warn = func(string, string) {}
+	}
+	p := &preparation{o: o, image: im, m: im.Manifest()}
+	if err := p.open(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *preparation) open() error {
+	if n := len(p.m.Processes); n != 1 {
+		return &HostError{Reason: fmt.Sprintf("the image holds %d processes, and this version restores one", n)}
+	}
+	p.process = &p.m.Processes[0]
+	if n := len(p.process.Threads); n != 1 {
+		return &HostError{Reason: fmt.Sprintf("the process has %d threads, and this version restores one", n)}
+	}
+	p.thread = &p.process.Threads[0]
+	var err error
+	if p.host, err = lookAtHost(); err != nil {
+		return err
+	}
+	if err := p.compareHost(); err != nil {
+		return err
+	}
+	p.files = newFiles(p)
+	return p.files.remake()
+}
+
+// Close gives everything back. A restore that succeeds never gets here.
+func (p *preparation) Close() {
+	if p.files != nil {
+		p.files.Close()
+	}
+	_ = p.image.Close() // only read
+}
+
+// payload is RestoreContext.Payload.
+func (p *preparation) payload(ref image.PayloadRef) io.ReaderAt {
+	r, err := p.image.Payload(ref)
+	if err != nil {
+		return failingReader{err}
+	}
+	return r
+}
+
+// failingReader gives the error to whoever reads.
+type failingReader struct{ err error }
+
+func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
+
+// object names a file in messages: by its first descriptor, or its path.
+func object(p *image.Process, f *image.OpenFile) string {
+	for _, d := range p.Descriptors {
+		if d.File == f.ID {
+			return fmt.Sprintf("fd %d (%s)", d.FD, f.Path)
+		}
+	}
+	return f.Path
+}

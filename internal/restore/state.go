@@ -1,0 +1,183 @@
+package restore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+)
+
+// words encodes 64-bit words as the kernel's structures have them.
+func words(v ...uint64) []byte {
+	b := make([]byte, 0, 8*len(v))
+	for _, w := range v {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return b
+}
+
+// bounds tells the kernel where code, heap, stack, arguments and environment
+// are, and which file is executed: /proc/PID/exe, cmdline and brk(2) follow
+// from it. Only the file needs privileges; it is a second try, after the
+// executable of the interpreter was unmapped.
+func (w *writer) bounds() {
+	m := w.p.process.Memory
+	auxv := w.b.AlignedData(w.p.process.Auxv, 8)
+	structure := func(exe uint64) plan.Arg {
+		// struct prctl_mm_map; the address of auxv is the block's.
+		b := words(
+			uint64(m.StartCode), uint64(m.EndCode), uint64(m.StartData), uint64(m.EndData),
+			uint64(m.StartBrk), uint64(m.Brk), uint64(m.StartStack),
+			uint64(m.ArgStart), uint64(m.ArgEnd), uint64(m.EnvStart), uint64(m.EnvEnd),
+			w.block+auxv.Imm, uint64(len(w.p.process.Auxv))|exe<<32)
+		return w.b.Data(b)
+	}
+	call := func(what string, s plan.Arg) plan.Step {
+		const size = 104
+		return w.b.Call(what, abi.SysPrctl, plan.Imm(abi.PrSetMM), plan.Imm(abi.PrSetMMMap), s, plan.Imm(size))
+	}
+	const none = 1<<32 - 1
+	call("set the bounds of heap, stack and arguments", structure(none))
+	if exe := w.p.files.executable(); exe != nil {
+		call("set /proc/self/exe", structure(uint64(exe.Fd()))).MayFail()
+	}
+}
+
+// executable is the program's file, if it is still the same; nil if not.
+func (f *files) executable() *os.File {
+	for i := range f.p.process.Areas {
+		a := &f.p.process.Areas[i]
+		if a.File >= 0 && a.Name == f.p.process.Exe && a.Kind == image.PrivateFile {
+			return f.made[a.File]
+		}
+	}
+	return nil
+}
+
+// processState sets what prctl(2) keeps for the process.
+func (w *writer) processState() {
+	a, t := w.p.process.Attributes, w.p.thread
+	set := func(what string, op, value uint64) plan.Step {
+		return w.b.Call(what, abi.SysPrctl, plan.Imm(op), plan.Imm(value))
+	}
+	w.b.Call("set the thread's name", abi.SysPrctl, plan.Imm(abi.PrSetName), w.b.CString(t.Comm))
+	set("set the timer slack", abi.PrSetTimerSlack, t.TimerSlack)
+	set("set the subreaper attribute", abi.PrSetChildSubreaper, flag(a.Subreaper))
+	set("set the THP setting", abi.PrSetTHPDisable, flag(a.THPDisable)).MayFail()
+	set("set the keep-capabilities flag", abi.PrSetKeepCaps, flag(a.KeepCaps))
+	if a.NoNewPrivs {
+		set("set no_new_privs", abi.PrSetNoNewPrivs, 1)
+	}
+}
+
+func flag(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// threadState sets what the kernel keeps for the thread.
+func (w *writer) threadState() {
+	t := w.p.thread
+	w.b.Call("set the FS base", abi.SysArchPrctl, plan.Imm(abi.ArchSetFS), plan.Imm(t.Regs.FsBase))
+	w.b.Call("set the GS base", abi.SysArchPrctl, plan.Imm(abi.ArchSetGS), plan.Imm(t.Regs.GsBase))
+	if t.TIDAddress != 0 {
+		tid := w.b.Slot()
+		w.b.Call("set the tid address", abi.SysSetTidAddress, plan.Imm(uint64(t.TIDAddress))).Store(tid)
+		if w.writable(t.TIDAddress, 4) {
+			// The C library keeps the thread id there, for abort, raise and
+			// the owner of a mutex.
+			w.b.Poke32If("tell the program its new thread id", plan.Imm(uint64(t.TIDAddress)), plan.Imm(uint64(t.TID)), plan.Arg{Slot: tid})
+		}
+		w.b.Free(tid)
+	}
+	if t.RobustList.Head != 0 {
+		w.b.Call("set the robust list", abi.SysSetRobustList, plan.Imm(uint64(t.RobustList.Head)), plan.Imm(t.RobustList.Size))
+	}
+	if t.Rseq.Area != 0 {
+		w.b.Call("register restartable sequences", abi.SysRseq, plan.Imm(t.Rseq.Area), plan.Imm(uint64(t.Rseq.Size)),
+			plan.Imm(0), plan.Imm(uint64(t.Rseq.Signature)))
+	}
+	if s := altStack(t); s.Flags&abi.SSDisable == 0 {
+		w.b.Call("set the alternate signal stack", abi.SysSigaltstack, w.b.Data(words(s.SP, uint64(uint32(s.Flags)), s.Size)))
+	}
+}
+
+// writable reports whether the program itself could write n bytes at addr.
+func (w *writer) writable(addr image.Addr, n uint64) bool {
+	for i := range w.p.process.Areas {
+		a := &w.p.process.Areas[i]
+		if a.Start <= addr && addr+image.Addr(n) <= a.End {
+			return a.Prot&image.ProtWrite != 0
+		}
+	}
+	return false
+}
+
+// signals sets all actions, then queues what was pending. Everything is
+// blocked until the program has its own mask back.
+func (w *writer) signals() {
+	const sigKill, sigStop = 9, 19
+	for sig := 1; sig <= abi.NSig; sig++ {
+		if sig == sigKill || sig == sigStop {
+			continue
+		}
+		a := w.p.process.Signals.Actions[sig] // default if it is not there
+		w.b.Call(fmt.Sprintf("set the action for signal %d", sig), abi.SysRtSigaction, plan.Imm(uint64(sig)),
+			w.b.Data(words(a.Handler, a.Flags, a.Restorer, a.Mask)), plan.Imm(0), plan.Imm(8))
+	}
+	pid := plan.Imm(uint64(os.Getpid()))
+	for _, info := range w.p.process.Signals.Pending {
+		w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Imm(uint64(info[0])), w.b.Data(info)).MayFail()
+	}
+	for _, info := range w.p.thread.Pending {
+		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, pid, pid, plan.Imm(uint64(info[0])), w.b.Data(info)).MayFail()
+	}
+}
+
+// limits sets the resource limits; that of the stack also chose the layout of
+// the fresh process, see launch. Raising a hard limit takes a privilege that
+// the program may have had and we have not.
+func (w *writer) limits() {
+	for res, l := range w.p.process.Limits {
+		w.b.Call(fmt.Sprintf("set resource limit %d", res), abi.SysPrlimit64, plan.Imm(0), plan.Imm(uint64(res)),
+			w.b.Data(words(l.Cur, l.Max)), plan.Imm(0)).MayFail()
+	}
+}
+
+// credentials gives up rights that the program did not have, and then sets
+// what changing ids would clear.
+func (w *writer) credentials() {
+	c, own := w.p.process.Credentials, w.p.host.status
+	if c.UID != own.Uid || c.GID != own.Gid {
+		groups := make([]byte, 0, 4*len(c.Groups))
+		for _, g := range c.Groups {
+			groups = binary.LittleEndian.AppendUint32(groups, uint32(g))
+		}
+		w.b.Call("set the supplementary groups", abi.SysSetgroups, plan.Imm(uint64(len(c.Groups))), w.b.Data(groups))
+		w.b.Call("set the group ids", abi.SysSetresgid, plan.Imm(uint64(c.GID[0])), plan.Imm(uint64(c.GID[1])), plan.Imm(uint64(c.GID[2])))
+		w.b.Call("set the user ids", abi.SysSetresuid, plan.Imm(uint64(c.UID[0])), plan.Imm(uint64(c.UID[1])), plan.Imm(uint64(c.UID[2])))
+	}
+	if inherit := c.Inheritable & own.CapPrm; c.Permitted != own.CapPrm || c.Effective != own.CapEff || c.Inheritable != own.CapInh {
+		permitted, effective := c.Permitted&own.CapPrm, c.Effective&own.CapPrm
+		const version3 = 0x20080522
+		header := words(version3)
+		data := make([]byte, 0, 24)
+		for shift := 0; shift < 64; shift += 32 {
+			for _, set := range []uint64{effective, permitted, inherit} {
+				data = binary.LittleEndian.AppendUint32(data, uint32(set>>shift))
+			}
+		}
+		if c.UID == own.Uid {
+			w.b.Call("set the capabilities", abi.SysCapset, w.b.Data(header), w.b.Data(data))
+		}
+	}
+	w.b.Call("set the parent death signal", abi.SysPrctl, plan.Imm(abi.PrSetPDeathSig), plan.Imm(uint64(w.p.thread.PDeathSig)))
+	if d := w.p.process.Attributes.Dumpable; d == 0 || d == 1 {
+		w.b.Call("set the dumpable attribute", abi.SysPrctl, plan.Imm(abi.PrSetDumpable), plan.Imm(uint64(d)))
+	}
+}

@@ -1,0 +1,83 @@
+package restore
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+)
+
+// maxTimerID bounds the search for a timer's id on kernels that can not be
+// told which one to use.
+const maxTimerID = 4096
+
+// timers makes the process's timers again and starts them with the time they
+// had left. They come last: from here on time counts.
+func (w *writer) timers() error {
+	posix := w.p.process.Timers.POSIX
+	id := w.b.Reserve(8)
+	// Since 6.15 a timer can be made with the id it had. Before, ids count up.
+	byID := len(posix) > 0 && kernelRestoresTimerIDs()
+	restoreIDs := func(what string, on uint64) {
+		if byID {
+			w.b.Call(what, abi.SysPrctl, plan.Imm(abi.PrTimerRestoreIDs), plan.Imm(on))
+		}
+	}
+	restoreIDs("ask for timers by id", abi.PrTimerRestoreOn)
+	next := 0
+	for _, t := range posix {
+		if !byID {
+			if t.ID > maxTimerID {
+				return &HostError{Reason: fmt.Sprintf("timer %d has a number too high for this kernel", t.ID), Advice: "Linux 6.15 can restore it"}
+			}
+			for ; next < t.ID; next++ {
+				w.skipTimer(id, next)
+			}
+		}
+		w.makeTimer(t, id)
+		next = t.ID + 1
+	}
+	restoreIDs("no longer ask for timers by id", abi.PrTimerRestoreOff)
+	for _, t := range posix {
+		if t.Value != 0 || t.Interval != 0 {
+			w.b.Call(fmt.Sprintf("start timer %d", t.ID), abi.SysTimerSettime, plan.Imm(uint64(t.ID)), plan.Imm(0),
+				w.b.Data(words(uint64(t.Interval/1e9), uint64(t.Interval%1e9), uint64(t.Value/1e9), uint64(t.Value%1e9))), plan.Imm(0))
+		}
+	}
+	for which, t := range w.p.process.Timers.Interval {
+		if t.Value != 0 {
+			w.b.Call("start the interval timer", abi.SysSetitimer, plan.Imm(uint64(which)),
+				w.b.Data(words(uint64(t.Interval/1e6), uint64(t.Interval%1e6), uint64(t.Value/1e6), uint64(t.Value%1e6))), plan.Imm(0))
+		}
+	}
+	return nil
+}
+
+// makeTimer makes a timer, which must get its saved id.
+func (w *writer) makeTimer(t image.POSIXTimer, id plan.Arg) {
+	const threadID = 4 // SIGEV_THREAD_ID
+	event := make([]byte, 64)
+	binary.LittleEndian.PutUint64(event, t.SigValue)
+	binary.LittleEndian.PutUint32(event[8:], uint32(t.Signal))
+	binary.LittleEndian.PutUint32(event[12:], uint32(t.Notify))
+	if t.Notify&threadID != 0 {
+		binary.LittleEndian.PutUint32(event[16:], uint32(w.p.newTID()))
+	}
+	w.b.Copy("ask for the timer's id", id, w.b.Data(words(uint64(t.ID))), plan.Imm(8))
+	what := fmt.Sprintf("make timer %d", t.ID)
+	w.b.Call(what, abi.SysTimerCreate, plan.Imm(uint64(t.Clock)), w.b.Data(event), id)
+	w.b.Poke32If(what+" with its id", id, plan.Imm(uint64(t.ID)), plan.Imm(0)).Want(plan.Imm(1))
+}
+
+// skipTimer makes and deletes a timer, so that the next one gets a higher id.
+func (w *writer) skipTimer(id plan.Arg, n int) {
+	const none = 1 // SIGEV_NONE
+	event := make([]byte, 64)
+	binary.LittleEndian.PutUint32(event[12:], none)
+	what := fmt.Sprintf("skip timer %d", n)
+	w.b.Call(what, abi.SysTimerCreate, plan.Imm(abi.ClockMonotonic), w.b.Data(event), id)
+	w.b.Poke32If(what+" with its id", id, plan.Imm(uint64(n)), plan.Imm(0)).Want(plan.Imm(1))
+	w.b.Call(what, abi.SysTimerDelete, plan.Imm(uint64(n)))
+}

@@ -1,0 +1,88 @@
+package save
+
+import (
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+)
+
+// Report is what Check found out about a process.
+type Report struct {
+	PID       int       `json:"pid"`
+	Name      string    `json:"name"`
+	Threads   int       `json:"threads"`
+	Mapped    uint64    `json:"mapped"` // bytes of address space
+	ToSave    uint64    `json:"to_save"`
+	Files     int       `json:"files"`     // open file descriptions
+	Obstacles []Finding `json:"obstacles"` // why it can not be saved
+	Warnings  []Finding `json:"warnings"`  // what will be different afterwards
+	CatchUSR2 bool      `json:"catches_sigusr2"`
+}
+
+// refusal is the error for a process with obstacles, else nil.
+func (r *Report) refusal() error {
+	if len(r.Obstacles) == 0 {
+		return nil
+	}
+	return &RefusedError{r.Name, r.Obstacles}
+}
+
+// Check tells whether a process would survive saving and restoring. It reads
+// /proc only: the process is neither stopped nor changed.
+func Check(pid int, helpers []int) (*Report, error) {
+	pfs := proc.Host()
+	s, err := look(pfs, pid, helpers)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{PID: pid, Name: s.name(), Threads: s.status.Threads, Mapped: s.status.VmSize}
+	if len(s.obstacles) == 0 {
+		if err := s.checkInside(pfs, r); err != nil {
+			return nil, gone(pid, err)
+		}
+	}
+	r.Obstacles, r.Warnings = s.obstacles, s.warnings
+	r.CatchUSR2 = s.status.SigCgt&(1<<(sigUSR2-1)) != 0
+	return r, nil
+}
+
+const sigUSR2 = 12
+
+// checkInside looks at memory and descriptors.
+func (s *subject) checkInside(pfs proc.FS, r *Report) error {
+	vmas, err := s.proc.Smaps()
+	if err != nil {
+		return err
+	}
+	mappings := s.classify(vmas)
+	files, err := s.openFiles()
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	if err := files.listDescriptors(); err != nil {
+		return err
+	}
+	files.addMappings(mappings)
+	if _, err := files.describe(pfs, nil); err != nil {
+		return err
+	}
+	r.Files = len(files.descs)
+
+	var areas []image.Area
+	for _, m := range mappings {
+		areas = append(areas, m.Area)
+	}
+	scanner, err := newPageScanner(s.proc)
+	if err != nil {
+		return err
+	}
+	defer scanner.Close()
+	runs, err := findRuns(scanner, areas)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		r.ToSave += run.Len
+	}
+	return nil
+}

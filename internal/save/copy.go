@@ -1,0 +1,118 @@
+package save
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"ckpt/internal/image"
+)
+
+const (
+	// copyWorkers is how many goroutines copy memory; more gain nothing, since
+	// writes to one file exclude each other (PERFORMANCE.md).
+	copyWorkers = 2
+	// copyPiece is read and written at once. Larger than the processor's L2
+	// cache is slower.
+	copyPiece = 512 << 10
+)
+
+// copier copies the memory of a frozen process into the image.
+type copier struct {
+	mem   *os.File // /proc/PID/mem
+	image *image.Writer
+	areas []image.Area
+	total int64
+	done  atomic.Int64
+	tell  func(done, total int64)
+}
+
+// copy copies all runs, on several goroutines. The process must stay frozen.
+func (c *copier) copy(ctx context.Context, runs []image.Run) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for _, r := range runs {
+		c.total += int64(r.Len)
+	}
+	pieces := make(chan image.Run)
+	var workers sync.WaitGroup
+	for range copyWorkers {
+		workers.Go(func() {
+			buf := make([]byte, copyPiece)
+			for p := range pieces {
+				if err := c.piece(p, buf[:p.Len]); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	feed(ctx, runs, pieces)
+	close(pieces)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// feed cuts runs into pieces until there are no more or ctx is done.
+func feed(ctx context.Context, runs []image.Run, pieces chan<- image.Run) {
+	for _, r := range runs {
+		for r.Len > 0 {
+			p := r
+			p.Len = min(r.Len, copyPiece)
+			select {
+			case pieces <- p:
+			case <-ctx.Done():
+				return
+			}
+			r.Start += p.Len
+			r.Len -= p.Len
+		}
+	}
+}
+
+func (c *copier) piece(r image.Run, buf []byte) error {
+	n, err := c.mem.ReadAt(buf, int64(r.Start))
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.EIO) || err == io.EOF:
+		// Pages of a mapped file beyond its end: the process itself gets
+		// SIGBUS there, and will again.
+		if a := areaAt(c.areas, r.Start); a == nil || a.Kind != image.PrivateFile {
+			return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
+		}
+		n -= n % pageSize
+	default:
+		return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
+	}
+	if n > 0 {
+		if err := c.image.WriteMemory(r.Start, buf[:n]); err != nil {
+			return err
+		}
+	}
+	if c.tell != nil {
+		c.tell(c.done.Add(int64(r.Len)), c.total)
+	}
+	return nil
+}
+
+// areaAt finds the area that contains addr by binary search; nil if none does.
+func areaAt(areas []image.Area, addr uint64) *image.Area {
+	lo, hi := 0, len(areas)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		switch {
+		case addr < uint64(areas[mid].Start):
+			hi = mid
+		case addr >= uint64(areas[mid].End):
+			lo = mid + 1
+		default:
+			return &areas[mid]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package save
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
+)
+
+// frozen is a process that is stopped by us and will go on as if nothing had
+// happened when it is released.
+//
+// Precondition of all its methods: the goroutine is locked to the OS thread
+// that froze it.
+type frozen struct {
+	thread *ptrace.Thread
+	mem    *os.File
+	since  time.Time
+	resume *abi.Regs // registers to go on with, if they are not the ones it has
+	freed  bool
+}
+
+// freeze stops the process, or says why it can not.
+func freeze(p proc.Process, timeout time.Duration) (*frozen, error) {
+	mem, err := os.OpenFile(p.Path("mem"), os.O_RDWR, 0)
+	if err != nil {
+		return nil, gone(p.PID, err)
+	}
+	t, err := ptrace.Seize(p.PID)
+	if err != nil {
+		mem.Close()
+		return nil, endedMeanwhile(p.PID, err)
+	}
+	f := &frozen{thread: t, mem: mem, since: time.Now()}
+	if err := t.Stop(timeout); err != nil {
+		f.release()
+		return nil, endedMeanwhile(p.PID, err)
+	}
+	return f, nil
+}
+
+// endedMeanwhile says in a user's words that the process died under our hands.
+func endedMeanwhile(pid int, err error) error {
+	if errors.Is(err, ptrace.ErrGone) {
+		return fmt.Errorf("process %d ended while it was being saved: %w", pid, ErrNoProcess)
+	}
+	return err
+}
+
+// release lets the process go on. It may be called again.
+func (f *frozen) release() error {
+	if f.freed {
+		return nil
+	}
+	f.freed = true
+	f.mem.Close()
+	if f.resume != nil && f.thread.Stopped() {
+		if err := f.thread.SetRegs(*f.resume); err != nil {
+			f.thread.Detach()
+			return err
+		}
+	}
+	return f.thread.Detach()
+}
+
+// threadState collects what belongs to the one thread of the process. regs are
+// its registers as it stopped.
+func (f *frozen) threadState(s *subject, t *image.Thread, shared *[][]byte, actions map[int]abi.SigAction) error {
+	t.TID = f.thread.Tid()
+	regs, err := f.thread.Regs()
+	if err != nil {
+		return err
+	}
+	if t.XSave, err = f.thread.XState(); err != nil {
+		return err
+	}
+	if t.SigMask, err = f.thread.SigMask(); err != nil {
+		return err
+	}
+	if t.Pending, err = pending(f.thread, false); err != nil {
+		return err
+	}
+	if *shared, err = pending(f.thread, true); err != nil {
+		return err
+	}
+	if t.Rseq, err = f.thread.Rseq(); err != nil {
+		return err
+	}
+	head, size, err := ptrace.RobustList(t.TID)
+	if err != nil {
+		return err
+	}
+	t.RobustList = image.RobustList{Head: image.Addr(head), Size: size}
+	if t.Comm, err = s.proc.Comm(); err != nil {
+		return err
+	}
+
+	img, running := ptrace.RestartRegs(regs, nextHandler(t, *shared, actions))
+	rip, err := ptrace.RseqRip(f.mem, t.Rseq, img.Rip)
+	if err != nil {
+		return err
+	}
+	if rip != img.Rip {
+		// The injected calls cost the running thread its protection, too.
+		img.Rip, running.Rip = rip, rip
+	}
+	t.Regs = img
+	if running != regs {
+		f.resume = &running
+	}
+	return nil
+}
+
+// pending lists queued signals as the manifest has them.
+func pending(t *ptrace.Thread, shared bool) ([][]byte, error) {
+	infos, err := t.Pending(shared)
+	if err != nil {
+		return nil, err
+	}
+	var out [][]byte
+	for _, i := range infos {
+		out = append(out, i[:])
+	}
+	return out, nil
+}
+
+// nextHandler says what handler will run as soon as the thread goes on.
+func nextHandler(t *image.Thread, shared [][]byte, actions map[int]abi.SigAction) ptrace.Handler {
+	for _, queue := range [][][]byte{t.Pending, shared} {
+		for _, info := range queue {
+			sig := int(info[0]) // si_signo, little endian, at most 64
+			if sig < 1 || sig > abi.NSig || t.SigMask&(1<<(sig-1)) != 0 {
+				continue
+			}
+			a, set := actions[sig]
+			if !set || a.Handler <= sigIgn {
+				continue
+			}
+			if a.Flags&saRestart != 0 {
+				return ptrace.RestartingHandler
+			}
+			return ptrace.InterruptHandler
+		}
+	}
+	return ptrace.NoHandler
+}
+
+// From signal(7) and asm-generic/signal-defs.h.
+const (
+	sigIgn    = 1
+	saRestart = 0x10000000
+)

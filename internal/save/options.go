@@ -1,0 +1,93 @@
+package save
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ckpt/internal/image"
+)
+
+// Then says what becomes of the program after a save.
+type Then string
+
+// Values of Then.
+const (
+	ThenRun  Then = "run"  // it goes on
+	ThenStop Then = "stop" // it is stopped as by SIGSTOP
+	ThenKill Then = "kill" // it is killed, once the image is safe
+)
+
+// Options say what to save, where to, and how.
+type Options struct {
+	PID  int
+	Path string // of the image
+	Then Then
+	// Sync makes the image durable before Save returns (fdatasync and fsync of
+	// the directory). Without it a crash of the machine may lose the image,
+	// though never the one it replaces together with it.
+	Sync bool
+	// Timeout bounds the wait for the process to stop.
+	Timeout time.Duration
+	Trigger string // image.TriggerCommand or image.TriggerSignal
+	Version string // of this engine
+	// Progress, if set, hears of every piece of memory that was copied. It is
+	// called from several goroutines.
+	Progress func(done, total int64)
+	// Helpers are processes that work for this save and are therefore no part
+	// of what is saved: the agent's middle child and the engine.
+	Helpers []int
+}
+
+// Result is what a save did.
+type Result struct {
+	Manifest *image.Manifest
+	Stats    image.Stats
+	Frozen   time.Duration // how long the program stood still
+	Sync     time.Duration // what making the image durable took
+	Total    time.Duration
+	Warnings []Finding
+}
+
+// Finding is one thing about a process that matters for saving it.
+type Finding struct {
+	Object string `json:"object"` // "fd 17 (io_uring)"
+	Reason string `json:"reason"`
+	Advice string `json:"advice,omitempty"`
+}
+
+func (f Finding) String() string {
+	s := f.Object + ": " + f.Reason
+	if f.Advice != "" {
+		s += " (" + f.Advice + ")"
+	}
+	return s
+}
+
+// ErrNoProcess says that there is no process to save.
+var ErrNoProcess = errors.New("no such process")
+
+// RefusedError says that a process would not survive, and why. It was not
+// touched.
+type RefusedError struct {
+	Process   string // "python3 (4711)"
+	Obstacles []Finding
+}
+
+func (e *RefusedError) Error() string {
+	s := e.Process + " can not be saved: " + e.Obstacles[0].String()
+	if n := len(e.Obstacles) - 1; n > 0 {
+		s += fmt.Sprintf("; and %d more: see ckpt check", n)
+	}
+	return s
+}
+
+// StoreError says that the image could not be written.
+type StoreError struct {
+	Path string
+	Err  error
+}
+
+func (e *StoreError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
+
+func (e *StoreError) Unwrap() error { return e.Err }

@@ -1,0 +1,144 @@
+package save
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/sys"
+)
+
+const pageSize = 4096
+
+// pageScanner finds the pages of a process that are worth saving, by
+// PAGEMAP_SCAN or, on kernels before 6.7, by reading /proc/PID/pagemap.
+type pageScanner struct {
+	pagemap *os.File
+	buf     []sys.PageRegion
+	noScan  bool // the kernel does not have PAGEMAP_SCAN
+}
+
+func newPageScanner(p proc.Process) (*pageScanner, error) {
+	f, err := os.Open(p.Path("pagemap"))
+	if err != nil {
+		return nil, fmt.Errorf("open the page map: %w", err)
+	}
+	return &pageScanner{pagemap: f, buf: make([]sys.PageRegion, 4096)}, nil
+}
+
+func (s *pageScanner) Close() error { return s.pagemap.Close() }
+
+// private calls visit for each run of pages in [start, end) that the process
+// has a private copy of: written to, and not the shared zero page or a page of
+// the mapped file.
+func (s *pageScanner) private(start, end uint64, visit func(start, end uint64)) error {
+	if !s.noScan {
+		err := s.scan(start, end, visit)
+		if !errors.Is(err, syscall.ENOTTY) {
+			return err
+		}
+		s.noScan = true
+	}
+	return s.read(start, end, visit)
+}
+
+func (s *pageScanner) scan(start, end uint64, visit func(start, end uint64)) error {
+	// Not a file page, not the zero page, and present or swapped out.
+	const not = sys.PageFile | sys.PageZero
+	for start < end {
+		found, next, err := sys.PagemapScan(s.pagemap, start, end, not, not, sys.PagePresent|sys.PageSwapped, 0, s.buf)
+		if err != nil {
+			return fmt.Errorf("scan the page map of %#x-%#x: %w", start, end, err)
+		}
+		for _, r := range found {
+			if r.Start < start || r.End > end || r.Start >= r.End {
+				return fmt.Errorf("scan the page map of %#x-%#x: the kernel answered %#x-%#x", start, end, r.Start, r.End)
+			}
+			visit(r.Start, r.End)
+			start = r.End
+		}
+		if next <= start && len(found) == 0 {
+			return fmt.Errorf("scan the page map of %#x-%#x: no progress", start, end)
+		}
+		start = max(start, next)
+	}
+	return nil
+}
+
+// Bits of an entry of /proc/PID/pagemap
+// (Documentation/admin-guide/mm/pagemap.rst).
+const (
+	pagemapPresent = 1 << 63
+	pagemapSwapped = 1 << 62
+	pagemapFile    = 1 << 61
+)
+
+// read is scan by reading an entry of eight bytes a page. It can not tell the
+// zero page, which is found by its content later.
+func (s *pageScanner) read(start, end uint64, visit func(start, end uint64)) error {
+	buf := make([]byte, 64<<10)
+	var runStart uint64
+	inRun := false
+	for addr := start; addr < end; {
+		n := min(uint64(len(buf)), (end-addr)/pageSize*8)
+		if _, err := s.pagemap.ReadAt(buf[:n], int64(addr/pageSize*8)); err != nil && err != io.EOF {
+			return fmt.Errorf("read the page map of %#x-%#x: %w", start, end, err)
+		}
+		for i := uint64(0); i < n; i += 8 {
+			e := binary.LittleEndian.Uint64(buf[i:])
+			saved := e&(pagemapPresent|pagemapSwapped) != 0 && e&pagemapFile == 0
+			page := addr + i/8*pageSize
+			switch {
+			case saved && !inRun:
+				runStart, inRun = page, true
+			case !saved && inRun:
+				visit(runStart, page)
+				inRun = false
+			}
+		}
+		addr += n / 8 * pageSize
+	}
+	if inRun {
+		visit(runStart, end)
+	}
+	return nil
+}
+
+// findRuns lists what of the process's memory goes into the image, sorted by
+// address, each run inside one area.
+func findRuns(s *pageScanner, areas []image.Area) ([]image.Run, error) {
+	var runs []image.Run
+	for i := range areas {
+		a := &areas[i]
+		start, end := uint64(a.Start), uint64(a.End)
+		add := func(start, end uint64) {
+			runs = append(runs, image.Run{Start: start, Len: end - start})
+		}
+		switch {
+		case a.Kind == image.VVar, a.Kind == image.SharedFile:
+			// Nothing: the kernel's own, and the file's own.
+		case a.Kind == image.SharedAnonymous, a.Kind == image.VDSO:
+			// The page tables of one process do not tell what a shared object
+			// holds, and the vDSO has no page that counts as private.
+			add(start, end)
+		case a.Whole:
+			add(start, end)
+			err := s.private(start, end, func(start, end uint64) {
+				a.Dirty = append(a.Dirty, image.AddrRange{Start: image.Addr(start), End: image.Addr(end)})
+			})
+			if err != nil {
+				return nil, err
+			}
+		default:
+			if err := s.private(start, end, add); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return runs, nil
+}

@@ -1,0 +1,211 @@
+package save
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/sys"
+)
+
+// subject is the process that is to be saved, as /proc shows it at one moment.
+type subject struct {
+	proc   proc.Process
+	status *proc.Status
+	stat   *proc.Stat
+	findings
+}
+
+// name is what messages call the process: "python3 (4711)".
+func (s *subject) name() string { return fmt.Sprintf("%s (%d)", s.status.Name, s.proc.PID) }
+
+// look reads what the process is and notes what about it as a whole can not be
+// saved. ErrNoProcess if there is none.
+func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
+	s := &subject{proc: pfs.Process(pid)}
+	var err error
+	if s.status, err = s.proc.Status(); err != nil {
+		return nil, gone(pid, err)
+	}
+	if s.stat, err = s.proc.Stat(); err != nil {
+		return nil, gone(pid, err)
+	}
+	switch {
+	case s.status.KernelThread():
+		s.refuse("process", "is a kernel thread, which has no memory of its own", "")
+		return s, nil
+	case s.status.Zombie():
+		s.refuse("process", "is a zombie: it has ended and waits for its parent", "")
+		return s, nil
+	case s.status.Tgid != pid:
+		s.refuse("process", fmt.Sprintf("is a thread of process %d", s.status.Tgid), "save that one")
+		return s, nil
+	}
+	if _, err := s.proc.FDs(); errors.Is(err, fs.ErrPermission) {
+		s.refuse("process", fmt.Sprintf("may not be looked into by uid %d (its uid is %d)", os.Geteuid(), s.status.Uid[0]),
+			"run ckpt as its owner or as root")
+		return s, nil
+	}
+	if n := s.status.TracerPid; n != 0 {
+		tracer, _ := pfs.Process(n).Comm() // only for the message
+		s.refuse("process", fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
+	}
+	if n := s.status.Threads; n > 1 {
+		s.refuse("process", fmt.Sprintf("has %d threads, and this version saves single-threaded programs", n), "")
+	}
+	if s.status.Seccomp != 0 {
+		s.refuse("process", "runs under a seccomp filter", "")
+	}
+	if slices.Contains(s.status.ThreadFeatures, "shstk") {
+		s.refuse("process", "uses a shadow stack (CET)", "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off")
+	}
+	for _, check := range []func() error{s.checkExecutable, s.checkPlace, func() error { return s.checkRelatives(pfs, helpers) }} {
+		if err := check(); err != nil {
+			return nil, gone(pid, err)
+		}
+	}
+	return s, nil
+}
+
+// gone makes ErrNoProcess of the errors that say so.
+func gone(pid int, err error) error {
+	if errors.Is(err, proc.ErrGone) {
+		return fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	}
+	return err
+}
+
+// checkExecutable refuses programs of another word size.
+func (s *subject) checkExecutable() error {
+	f, err := os.Open(s.proc.Path("exe"))
+	if err != nil {
+		return fmt.Errorf("open the program of process %d: %w", s.proc.PID, err)
+	}
+	defer f.Close()
+	var ident [elf.EI_NIDENT]byte
+	if _, err := f.ReadAt(ident[:], 0); err != nil || !bytes.HasPrefix(ident[:], []byte(elf.ELFMAG)) {
+		s.refuse("program", "is not an ELF file", "")
+		return nil
+	}
+	if elf.Class(ident[elf.EI_CLASS]) != elf.ELFCLASS64 {
+		s.refuse("program", "is a 32-bit program", "only 64-bit programs can be saved")
+	}
+	return nil
+}
+
+// checkPlace refuses a process that sees other files or ids than we do.
+func (s *subject) checkPlace() error {
+	for _, ns := range []struct{ file, what string }{
+		{"mnt", "mount"}, {"pid", "pid"}, {"user", "user"},
+	} {
+		theirs, err := os.Readlink(s.proc.Path("ns/" + ns.file))
+		if err != nil {
+			return fmt.Errorf("look at the namespaces of process %d: %w", s.proc.PID, err)
+		}
+		if ours, err := os.Readlink("/proc/self/ns/" + ns.file); err == nil && ours != theirs {
+			s.refuse("process", "is in another "+ns.what+" namespace, perhaps a container", "run ckpt inside it")
+			return nil
+		}
+	}
+	root, err := s.proc.Root()
+	if err != nil {
+		return err
+	}
+	if root.Path != "/" {
+		s.refuse("process", "has another root directory: "+root.Path, "")
+	}
+	cwd, err := s.proc.Cwd()
+	if err != nil {
+		return err
+	}
+	if cwd.Deleted {
+		s.refuse("working directory", cwd.Path+" was deleted", "create it again and chdir into it")
+	}
+	return nil
+}
+
+// checkRelatives refuses a process that is not one process alone.
+func (s *subject) checkRelatives(pfs proc.FS, helpers []int) error {
+	children, err := s.proc.Children()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, c := range children {
+		if slices.Contains(helpers, c) {
+			continue
+		}
+		st, err := pfs.Process(c).Status()
+		if errors.Is(err, proc.ErrGone) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		s.refuse(fmt.Sprintf("child process %d (%s)", c, st.Name), "would not be saved with it: this version saves one process",
+			"wait until it has ended")
+	}
+	for _, share := range []struct {
+		what int
+		name string
+	}{{sys.ShareMemory, "memory"}, {sys.ShareDescriptors, "descriptor table"}, {sys.ShareFS, "working directory and umask"}} {
+		// Errors mean that the kernel does not tell; a parent of somebody else
+		// shares nothing.
+		if shared, err := sys.Shared(s.proc.PID, s.status.PPid, share.what); err == nil && shared {
+			s.refuse("process", fmt.Sprintf("shares its %s with its parent %d (vfork?)", share.name, s.status.PPid), "try again later")
+		}
+	}
+	return nil
+}
+
+// describe fills what a look tells into the manifest.
+func (s *subject) describe(p *image.Process) error {
+	p.PID, p.PPID, p.PGID, p.SID = s.proc.PID, s.stat.PPid, s.stat.Pgrp, s.stat.Session
+	p.Umask = s.status.Umask
+	p.Credentials = image.Credentials{
+		UID: s.status.Uid, GID: s.status.Gid, Groups: s.status.Groups,
+		Inheritable: s.status.CapInh, Permitted: s.status.CapPrm, Effective: s.status.CapEff,
+		Bounding: s.status.CapBnd, Ambient: s.status.CapAmb, Seccomp: s.status.Seccomp,
+	}
+	p.Memory = image.Memory{
+		StartCode: image.Addr(s.stat.StartCode), EndCode: image.Addr(s.stat.EndCode),
+		StartData: image.Addr(s.stat.StartData), EndData: image.Addr(s.stat.EndData),
+		StartBrk: image.Addr(s.stat.StartBrk), StartStack: image.Addr(s.stat.StartStack),
+		ArgStart: image.Addr(s.stat.ArgStart), ArgEnd: image.Addr(s.stat.ArgEnd),
+		EnvStart: image.Addr(s.stat.EnvStart), EnvEnd: image.Addr(s.stat.EnvEnd),
+	}
+	p.Attributes.NoNewPrivs = s.status.NoNewPrivs
+	exe, err := s.proc.Exe()
+	if err != nil {
+		return err
+	}
+	cwd, err := s.proc.Cwd()
+	if err != nil {
+		return err
+	}
+	p.Exe, p.Cwd = exe.Path, cwd.Path
+	if p.Args, err = s.proc.Cmdline(); err != nil {
+		return err
+	}
+	auxv, err := s.proc.Auxv()
+	if err != nil {
+		return err
+	}
+	p.Auxv = auxv.Raw
+	limits, err := s.proc.Limits()
+	if err != nil {
+		return err
+	}
+	for _, l := range limits {
+		p.Limits = append(p.Limits, image.Rlimit{Cur: l.Cur, Max: l.Max})
+	}
+	if p.Attributes.Personality, err = s.proc.Personality(); err != nil {
+		return err
+	}
+	p.Attributes.OOMScoreAdj, err = s.proc.OOMScoreAdj()
+	return err
+}

@@ -1,0 +1,160 @@
+package save
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
+)
+
+// remote asks a frozen process about itself, by making it call the system. All
+// calls are queries: a process in which they were interrupted at any point is
+// the same as before.
+type remote struct {
+	in      *ptrace.Injector
+	scratch uint64 // memory of the process for results
+	err     error  // the first error; later calls do nothing
+}
+
+func newRemote(in *ptrace.Injector) *remote {
+	scratch, _ := in.Scratch()
+	return &remote{in: in, scratch: scratch}
+}
+
+// call makes the process call the system, with its scratch memory as the
+// destination of results.
+func (r *remote) call(what string, nr uint64, args ...uint64) uint64 {
+	if r.err != nil {
+		return 0
+	}
+	v, err := r.in.Call(nr, args...)
+	if err != nil {
+		r.err = fmt.Errorf("ask the process for its %s: %w", what, err)
+	}
+	return v
+}
+
+// optional is call for queries that some kernels do not know.
+func (r *remote) optional(what string, nr uint64, args ...uint64) (uint64, bool) {
+	if r.err != nil {
+		return 0, false
+	}
+	v := r.call(what, nr, args...)
+	if r.err == nil {
+		return v, true
+	}
+	if errors.Is(r.err, syscall.EINVAL) || errors.Is(r.err, syscall.ENOSYS) {
+		r.err = nil
+	}
+	return 0, false
+}
+
+// words reads n 64-bit words of scratch memory.
+func (r *remote) words(n int) []uint64 {
+	w := make([]uint64, n)
+	if r.err != nil {
+		return w
+	}
+	b := make([]byte, 8*n)
+	if r.err = r.in.ReadScratch(0, b); r.err != nil {
+		return w
+	}
+	for i := range w {
+		w[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return w
+}
+
+// word32 reads the int at the start of scratch memory.
+func (r *remote) word32() int32 { return int32(r.words(1)[0]) }
+
+// signalActions fetches the action of every signal in set (bit n-1 for signal
+// n); the others have the default action.
+func (r *remote) signalActions(set uint64) map[int]abi.SigAction {
+	actions := map[int]abi.SigAction{}
+	for sig := 1; sig <= abi.NSig; sig++ {
+		if set&(1<<(sig-1)) == 0 {
+			continue
+		}
+		r.call(fmt.Sprintf("action for signal %d", sig), abi.SysRtSigaction, uint64(sig), 0, r.scratch, 8)
+		w := r.words(4)
+		actions[sig] = abi.SigAction{Handler: w[0], Flags: w[1], Restorer: w[2], Mask: w[3]}
+	}
+	return actions
+}
+
+// altStack fetches the alternate signal stack of the thread.
+func (r *remote) altStack() abi.StackT {
+	r.call("alternate signal stack", abi.SysSigaltstack, 0, r.scratch)
+	w := r.words(3)
+	return abi.StackT{SP: w[0], Flags: int32(w[1]), Size: w[2]}
+}
+
+// brk fetches the end of the heap.
+func (r *remote) brk() image.Addr {
+	return image.Addr(r.call("program break", abi.SysBrk, 0))
+}
+
+// intervalTimers fetches the three setitimer(2) timers.
+func (r *remote) intervalTimers() (t [3]image.IntervalTimer) {
+	for which := range t {
+		r.call("interval timer", abi.SysGetitimer, uint64(which), r.scratch)
+		w := r.words(4)
+		t[which] = image.IntervalTimer{
+			Interval: int64(w[0])*1e6 + int64(w[1]),
+			Value:    int64(w[2])*1e6 + int64(w[3]),
+		}
+	}
+	return t
+}
+
+// posixTimer fetches what /proc does not tell of a timer: the time it has left.
+func (r *remote) posixTimer(t proc.Timer) image.POSIXTimer {
+	p := image.POSIXTimer{
+		ID: t.ID, Clock: t.Clock, Notify: t.Notify, Signal: t.Signal, SigValue: t.SigValue,
+	}
+	if t.ThreadDirected() {
+		p.TID = t.Target
+	}
+	r.call(fmt.Sprintf("timer %d", t.ID), abi.SysTimerGettime, uint64(t.ID), r.scratch)
+	w := r.words(4)
+	p.Interval = int64(w[0])*1e9 + int64(w[1])
+	p.Value = int64(w[2])*1e9 + int64(w[3])
+	p.Overrun = int(r.call(fmt.Sprintf("overruns of timer %d", t.ID), abi.SysTimerGetoverrun, uint64(t.ID)))
+	return p
+}
+
+// tidAddress fetches the address that set_tid_address(2) set. Kernels without
+// CONFIG_CHECKPOINT_RESTORE do not tell; it is zero then.
+func (r *remote) tidAddress() image.Addr {
+	if _, ok := r.optional("tid address", abi.SysPrctl, abi.PrGetTIDAddress, r.scratch); !ok {
+		return 0
+	}
+	return image.Addr(r.words(1)[0])
+}
+
+// attributes fetches the prctl settings of process and thread.
+func (r *remote) attributes(a *image.Attributes, t *image.Thread) {
+	a.Dumpable = int(r.call("dumpable attribute", abi.SysPrctl, abi.PrGetDumpable))
+	a.KeepCaps = r.call("keep-capabilities flag", abi.SysPrctl, abi.PrGetKeepCaps) != 0
+	t.TimerSlack = r.call("timer slack", abi.SysPrctl, abi.PrGetTimerSlack)
+	thp, _ := r.optional("THP setting", abi.SysPrctl, abi.PrGetTHPDisable)
+	a.THPDisable = thp != 0
+	r.call("parent death signal", abi.SysPrctl, abi.PrGetPDeathSig, r.scratch)
+	t.PDeathSig = int(r.word32())
+	r.call("subreaper attribute", abi.SysPrctl, abi.PrGetChildSubreaper, r.scratch)
+	a.Subreaper = r.word32() != 0
+}
+
+// hasLDT reports whether the thread has a local descriptor table, which code
+// of the 16-bit and segmented past uses.
+func (r *remote) hasLDT() bool {
+	const modifyLDTRead = 0
+	n, _ := r.optional("local descriptor table", abi.SysModifyLdt, modifyLDTRead, r.scratch, 8)
+	return n != 0
+}

@@ -1,0 +1,260 @@
+// Package save turns a running process into an image.
+//
+// Save is the story, from top to bottom: open the image's temporary file, look
+// at the process while it runs and refuse what would not survive, freeze it,
+// look again and collect, copy its memory, let it go, and only then make the
+// image durable and visible. Everything works from outside, by ptrace and
+// /proc; nothing is left behind in the process, and whatever fails, it runs on
+// as if nothing had happened.
+package save
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
+)
+
+// Save saves a process as Options say. The errors that callers decide on are
+// ErrNoProcess, *RefusedError, *StoreError and *ptrace.TimeoutError; after all
+// of them the process runs on and an older image at the path is intact.
+func Save(ctx context.Context, o Options) (*Result, error) {
+	// All ptrace requests for a process must come from one OS thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	begin := time.Now()
+	w, err := image.Create(o.Path)
+	if err != nil {
+		return nil, &StoreError{o.Path, err}
+	}
+	defer w.Abort()
+
+	report, err := Check(o.PID, o.Helpers)
+	if err != nil {
+		return nil, err
+	}
+	if err := report.refusal(); err != nil {
+		return nil, err
+	}
+
+	pfs := proc.Host()
+	f, err := freeze(pfs.Process(o.PID), o.Timeout)
+	if err != nil {
+		return nil, explain(pfs, o, err)
+	}
+	defer f.release()
+	c := &collector{o: o, fs: pfs, frozen: f, image: w}
+	if err := c.collect(ctx); err != nil {
+		return nil, explain(pfs, o, err)
+	}
+	result := &Result{Manifest: &c.manifest, Warnings: c.s.warnings}
+	if result.Stats, err = w.Finish(&c.manifest); err != nil {
+		return nil, &StoreError{o.Path, err}
+	}
+
+	if o.Then == ThenRun {
+		if err := c.release(); err != nil {
+			return nil, err
+		}
+		result.Frozen = time.Since(f.since)
+	}
+	syncing := time.Now()
+	if err := w.Publish(image.CommitOptions{Fsync: o.Sync}); err != nil {
+		return nil, &StoreError{o.Path, err}
+	}
+	result.Sync = time.Since(syncing)
+	if o.Then != ThenRun {
+		// Only now, with the image safe. The signal finds the process frozen
+		// and takes effect as soon as it is released.
+		if err := syscall.Kill(o.PID, o.Then.signal()); err != nil {
+			return nil, fmt.Errorf("%s process %d: %w", o.Then, o.PID, err)
+		}
+		if err := c.release(); err != nil && !errors.Is(err, ptrace.ErrGone) {
+			return nil, err
+		}
+		result.Frozen = time.Since(f.since)
+	}
+	result.Total = time.Since(begin)
+	return result, nil
+}
+
+func (t Then) signal() syscall.Signal {
+	if t == ThenKill {
+		return syscall.SIGKILL
+	}
+	return syscall.SIGSTOP
+}
+
+// explain finds the words for an error in the middle of a save: a process that
+// has died makes everything fail in its own way.
+func explain(pfs proc.FS, o Options, err error) error {
+	if errors.Is(err, ErrNoProcess) {
+		return err
+	}
+	if _, serr := pfs.Process(o.PID).Status(); errors.Is(serr, proc.ErrGone) || errors.Is(err, ptrace.ErrGone) || errors.Is(err, proc.ErrGone) {
+		return fmt.Errorf("process %d ended while it was being saved: %w", o.PID, ErrNoProcess)
+	}
+	return err
+}
+
+// collector takes a frozen process apart.
+type collector struct {
+	o        Options
+	fs       proc.FS
+	frozen   *frozen
+	image    *image.Writer
+	s        *subject
+	manifest image.Manifest
+}
+
+// collect describes the frozen process in the manifest and copies its memory
+// and the contents of its files into the image.
+func (c *collector) collect(ctx context.Context) error {
+	var err error
+	if c.s, err = look(c.fs, c.o.PID, c.o.Helpers); err != nil {
+		return err
+	}
+	// It was stopped by us: that is no obstacle.
+	c.s.status.TracerPid = 0
+	vmas, err := c.s.proc.Smaps()
+	if err != nil {
+		return err
+	}
+	var p image.Process
+	if err := c.state(&p, vmas); err != nil {
+		return err
+	}
+	mappings := c.s.classify(vmas)
+	files, err := c.s.openFiles()
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	if err := files.listDescriptors(); err != nil {
+		return err
+	}
+	files.addMappings(mappings)
+	for _, m := range mappings {
+		p.Areas = append(p.Areas, m.Area)
+	}
+
+	scanner, err := newPageScanner(c.s.proc)
+	if err != nil {
+		return err
+	}
+	defer scanner.Close()
+	runs, err := findRuns(scanner, p.Areas)
+	if err != nil {
+		return err
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	if err := c.image.Layout(p.Areas, runs); err != nil {
+		return &StoreError{c.o.Path, err}
+	}
+	c.manifest.Files, err = files.describe(c.fs, c.image.AddPayload)
+	if err != nil {
+		return err
+	}
+	p.Descriptors = files.table
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	copier := &copier{mem: c.frozen.mem, image: c.image, areas: p.Areas, tell: c.o.Progress}
+	if err := copier.copy(ctx, runs); err != nil {
+		return err
+	}
+	return c.identify(p)
+}
+
+// refusal is what collecting found and check had not: the process changed in
+// between.
+func (c *collector) refusal() error {
+	if len(c.s.obstacles) == 0 {
+		return nil
+	}
+	return &RefusedError{c.s.name(), c.s.obstacles}
+}
+
+// state collects the process's own state and that of its thread.
+func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
+	if err := c.s.describe(p); err != nil {
+		return err
+	}
+	timers, err := c.s.proc.Timers()
+	if err != nil {
+		return fmt.Errorf("find the process's timers: %w", err)
+	}
+	var t image.Thread
+	if err := c.inject(p, &t, vmas, timers); err != nil {
+		return err
+	}
+	if err := c.frozen.threadState(c.s, &t, &p.Signals.Pending, p.Signals.Actions); err != nil {
+		return err
+	}
+	if err := scheduling(c.s, &t, &p.Attributes); err != nil {
+		return err
+	}
+	p.Stopped = c.frozen.thread.GroupStopped()
+	p.Threads = []image.Thread{t}
+	return nil
+}
+
+// inject asks the process for what /proc does not tell.
+func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, timers []proc.Timer) (err error) {
+	gadgets, err := ptrace.FindGadgets(c.frozen.mem, texts(vmas))
+	if err != nil {
+		return err
+	}
+	in, err := ptrace.Inject(c.frozen.thread, ptrace.Options{
+		Mem: c.frozen.mem, Gadgets: gadgets, Stack: stackOf(vmas), Timeout: c.o.Timeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	r := newRemote(in)
+	p.Signals.Actions = r.signalActions(c.s.status.SigCgt | c.s.status.SigIgn)
+	p.Memory.Brk = r.brk()
+	p.Timers.Interval = r.intervalTimers()
+	for _, timer := range timers {
+		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
+	}
+	t.AltStack = r.altStack()
+	t.TIDAddress = r.tidAddress()
+	r.attributes(&p.Attributes, t)
+	if r.hasLDT() {
+		c.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
+	}
+	return r.err
+}
+
+// identify completes the manifest.
+func (c *collector) identify(p image.Process) error {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	t := &p.Threads[0]
+	host, err := describeHost(c.fs, len(t.XSave), abi.XFeatures(t.XSave))
+	if err != nil {
+		return err
+	}
+	files := c.manifest.Files
+	c.manifest = image.Manifest{
+		Version: image.ManifestVersion, ID: fmt.Sprintf("%x", id), Created: time.Now().UTC(),
+		Engine: c.o.Version, Trigger: c.o.Trigger, Host: host,
+		Processes: []image.Process{p}, Files: files,
+	}
+	return nil
+}
+
+func (c *collector) release() error { return c.frozen.release() }

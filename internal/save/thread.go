@@ -1,0 +1,43 @@
+package save
+
+import (
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
+	"ckpt/internal/sys"
+)
+
+// scheduling collects what the scheduler knows of the thread.
+func scheduling(s *subject, t *image.Thread, a *image.Attributes) (err error) {
+	t.Nice = s.stat.Nice
+	if t.Policy, t.Priority, err = sys.Scheduler(t.TID); err != nil {
+		return err
+	}
+	if t.Affinity, err = sys.Affinity(t.TID); err != nil {
+		return err
+	}
+	a.IOPrio, err = sys.IOPriority(t.TID)
+	return err
+}
+
+// texts lists the executable mappings.
+func texts(vmas []proc.VMA) []ptrace.Text {
+	var out []ptrace.Text
+	for i := range vmas {
+		if v := &vmas[i]; v.Exec && v.Read {
+			out = append(out, ptrace.Text{Start: v.Start, End: v.End, Path: v.Path})
+		}
+	}
+	return out
+}
+
+// stackOf is the main thread's stack, on which there is nothing below the red
+// zone that anybody relies on: the kernel itself puts signal frames there.
+func stackOf(vmas []proc.VMA) ptrace.Range {
+	for i := range vmas {
+		if v := &vmas[i]; v.Path == "[stack]" {
+			return ptrace.Range{Start: v.Start, End: v.End}
+		}
+	}
+	return ptrace.Range{}
+}
