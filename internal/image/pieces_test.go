@@ -1,0 +1,40 @@
+package image
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestAppendPieces(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "image")
+	const start, size = 0x10000, 3<<20 + 2*PageSize
+	mem := randomBytes(size, 1)
+	clear(mem[1<<20 : 1<<20+zeroMin])
+	areas := []Area{{Start: start, End: start + size, Kind: Anonymous, File: -1}}
+	write(t, path, sample(), areas, []content{{Run{start, size}, mem}})
+	im := open(t, path)
+	if err := im.Verify(context.Background(), 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	pos := im.Segments()[0].Pos
+	hole := uint64(1<<20 + zeroMin)
+	whole := []Piece{{start, pos, 1 << 20}, {start + hole, pos + hole, size - hole}}
+	for _, c := range []struct {
+		from, to uint64
+		want     []Piece
+	}{
+		{start, start + size, whole},
+		{0, 1 << 40, whole},
+		{start + 100, start + 200, []Piece{{start + 100, pos + 100, 100}}},
+		{start + 1<<20, start + hole, nil},
+		{0, start, nil},
+		{start + size, 1 << 40, nil},
+	} {
+		if got := im.AppendPieces(nil, c.from, c.to); !slices.Equal(got, c.want) {
+			t.Errorf("%#x-%#x: %+v, want %+v", c.from, c.to, got, c.want)
+		}
+	}
+}
