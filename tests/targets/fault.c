@@ -1,4 +1,4 @@
-// Sleeps for a minute, with one thing in hand that the argument names.
+// Sleeps for ten minutes, with one thing in hand that the argument names.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,5 +21,5 @@ int main(int argc, char **argv) {
   if (bad) perror(what);
   printf(bad ? "cannot\n" : "ready\n");
   fflush(stdout);
-  return poll(NULL, 0, 60000);  // nothing is left behind for good
+  return poll(NULL, 0, 600000);  // nothing is left behind for good
 }
