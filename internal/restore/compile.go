@@ -78,11 +78,11 @@ func (w *writer) write() (*plan.Plan, error) {
 	w.processState()
 	w.threadState()
 	w.signals()
+	w.limits()
+	w.credentials()
 	if err := w.timers(); err != nil {
 		return nil, err
 	}
-	w.limits()
-	w.credentials()
 	w.leave()
 	return w.b.Build()
 }

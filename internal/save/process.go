@@ -52,7 +52,7 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 			"run ckpt as its owner or as root")
 		return s, nil
 	}
-	if n := s.status.TracerPid; n != 0 {
+	if n := s.status.TracerPid; n != 0 && !ours(pfs, n) {
 		tracer, _ := pfs.Process(n).Comm() // only for the message
 		s.refuse("process", fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
 	}
@@ -71,6 +71,12 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		}
 	}
 	return s, nil
+}
+
+// ours reports whether a tracer is a thread of this process.
+func ours(pfs proc.FS, tid int) bool {
+	st, err := pfs.Process(tid).Status()
+	return err == nil && st.Tgid == os.Getpid()
 }
 
 // gone makes ErrNoProcess of the errors that say so.

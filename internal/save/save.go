@@ -123,8 +123,6 @@ func (c *collector) collect(ctx context.Context) error {
 	if c.s, err = look(c.fs, c.o.PID, c.o.Helpers); err != nil {
 		return err
 	}
-	// It was stopped by us: that is no obstacle.
-	c.s.status.TracerPid = 0
 	vmas, err := c.s.proc.Smaps()
 	if err != nil {
 		return err
