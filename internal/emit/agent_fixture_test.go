@@ -120,8 +120,9 @@ type agentReport struct {
 	Args, Env        []string
 	Fds              []int
 	Middle, Target   int
-	Blocked, Ignored int
-	MiddleFds        int `json:"middle_fds"`
+	Blocked, Ignored uint64
+	HandlerBlocked   uint64 `json:"handler_blocked"` // in the program's first thread
+	MiddleFds        int    `json:"middle_fds"`
 }
 
 // names are the files of the reports so far.

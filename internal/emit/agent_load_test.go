@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -233,6 +234,9 @@ func TestAgentEngineEnv(t *testing.T) {
 	}
 	if !slices.Equal(r.Fds, []int{0, 1, 2}) || r.MiddleFds != 0 {
 		t.Errorf("engine has descriptors %v, the middle child %d", r.Fds, r.MiddleFds)
+	}
+	if all := ^uint64(1<<(syscall.SIGKILL-1) | 1<<(syscall.SIGSTOP-1)); r.HandlerBlocked != all {
+		t.Errorf("in the handler %#x is blocked, want %#x", r.HandlerBlocked, all)
 	}
 	if r.Blocked != 0 || r.Ignored != 0 {
 		t.Errorf("engine begins with signals blocked %#x, ignored %#x", r.Blocked, r.Ignored)

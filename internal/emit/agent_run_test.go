@@ -18,7 +18,7 @@ import (
 func TestAgentUnseen(t *testing.T) {
 	t.Parallel()
 	unseen := agentBuild(t, "gcc", "unseen.c", "-pthread")
-	for _, mode := range []string{"", "ignore", "nocldwait"} {
+	for _, mode := range []string{"", "ignore", "nocldwait", "wall"} {
 		for _, fake := range []string{"", "fail", "killed", "killparent"} {
 			t.Run(mode+"-"+fake, func(t *testing.T) {
 				t.Parallel()
@@ -28,8 +28,14 @@ func TestAgentUnseen(t *testing.T) {
 					t.Errorf("says %q", got)
 				}
 				p.wait()
-				if n := len(h.read(t)); n != 5 {
-					t.Errorf("%d engines for 5 signals", n)
+				reports := h.read(t)
+				if len(reports) != 5 {
+					t.Errorf("%d engines for 5 signals", len(reports))
+				}
+				for _, r := range reports {
+					if r.Ignored != 0 {
+						t.Errorf("the engine begins with signals %#x ignored", r.Ignored)
+					}
 				}
 			})
 		}

@@ -33,15 +33,15 @@ static int fds(FILE *out, const char *pid, int me)
 }
 
 /* field gives a value of /proc/PID/status. */
-static long field(const char *pid, const char *name, int base)
+static unsigned long field(const char *pid, const char *name, int base)
 {
 	char path[64], line[256];
-	long v = -1;
+	unsigned long v = 0;
 	snprintf(path, sizeof path, "/proc/%s/status", pid);
 	FILE *f = fopen(path, "r");
 	while (f && fgets(line, sizeof line, f))
 		if (!strncmp(line, name, strlen(name)))
-			v = strtol(line + strlen(name) + 1, NULL, base);
+			v = strtoul(line + strlen(name) + 1, NULL, base);
 	if (f)
 		fclose(f);
 	return v;
@@ -60,7 +60,7 @@ static int reports(void)
 
 int main(int argc, char **argv)
 {
-	char path[4096], done[4096], middle[24];
+	char path[4096], done[4096], middle[24], target[24];
 	const char *fake = getenv("CKPT_FAKE");
 	if (!getenv("CKPT_REPORT"))
 		return 2;
@@ -77,8 +77,10 @@ int main(int argc, char **argv)
 		fprintf(out, "%s\"%s\"", i ? "," : "", environ[i]);
 	fprintf(out, "],\"fds\":[");
 	fds(out, "self", 1);
-	fprintf(out, "],\"middle\":%d,\"target\":%ld", getppid(), field(middle, "PPid:", 10));
-	fprintf(out, ",\"blocked\":%ld,\"ignored\":%ld", field("self", "SigBlk:", 16), field("self", "SigIgn:", 16));
+	snprintf(target, sizeof target, "%lu", field(middle, "PPid:", 10));
+	fprintf(out, "],\"middle\":%s,\"target\":%s", middle, target);
+	fprintf(out, ",\"handler_blocked\":%lu", field(target, "SigBlk:", 16));
+	fprintf(out, ",\"blocked\":%lu,\"ignored\":%lu", field("self", "SigBlk:", 16), field("self", "SigIgn:", 16));
 	/* The middle child lets go of its descriptors while this runs. */
 	int left = 1;
 	for (int i = 0; i < 5000 && (!fake || strcmp(fake, "orphan")) && (left = fds(NULL, middle, 0)); i++)

@@ -1,5 +1,6 @@
 /* Raises the signal several times and looks for anything that it changed:
  * children, SIGCHLD, errno, descriptors, mappings, the blocked mask. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,28 +12,30 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t chld;
-static volatile int stop, reaped;
+static volatile int stop, reaped, all;
 
 static void on_chld(int sig) { (void)sig; chld++; }
 
 static void *waiter(void *arg)
 {
 	while (!stop) {
-		if (waitpid(-1, NULL, 0) > 0)
+		if (waitpid(-1, NULL, all) > 0)
 			reaped++;
 		usleep(100);
 	}
 	return arg;
 }
 
-static int lines(const char *path)
+/* pages is the size of the address space; a leak may merge with a neighbour,
+ * so that counting mappings would not show it. */
+static int pages(void)
 {
-	int n = 0, c;
-	FILE *f = fopen(path, "r");
-	while ((c = getc(f)) != EOF)
-		n += c == '\n';
-	fclose(f);
-	return n;
+	char buf[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY);
+	if (fd < 0 || read(fd, buf, sizeof buf - 1) <= 0)
+		return -1;
+	close(fd);
+	return atoi(buf);
 }
 
 static int fail(const char *what, int n)
@@ -50,6 +53,10 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "nocldwait"))
 		sa.sa_flags = SA_NOCLDWAIT;
 	sigaction(SIGCHLD, &sa, NULL);
+	/* wall: a program that reaps clones too takes the middle child away, as
+	 * it is away in a restored process: the handler gets ECHILD. */
+	if (!strcmp(mode, "wall"))
+		all = __WALL;
 	int p[2], fd = open("/proc/self/maps", O_RDONLY);
 	if (pipe(p) || fd < 0 || dup2(fd, 500) != 500)
 		return fail("descriptors", errno);
@@ -64,24 +71,22 @@ int main(int argc, char **argv)
 	pthread_sigmask(SIG_UNBLOCK, &block, NULL);
 	pthread_sigmask(SIG_SETMASK, NULL, &before);
 
-	raise(SIGUSR2);
-	lines("/proc/self/maps"); /* stdio and libc have what they need now */
-	int maps = lines("/proc/self/maps");
+	raise(SIGUSR2); /* from here on libc has what it needs */
+	int size = pages();
 	for (int i = 0; i < 4; i++) {
 		errno = 4242;
 		raise(SIGUSR2);
 		if (errno != 4242)
 			return fail("errno", errno);
 	}
-	int now = lines("/proc/self/maps");
-	if (now != maps)
-		return fail("mappings changed by", now - maps);
+	if (size <= 0 || pages() != size)
+		return fail("pages more than before", pages() - size);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	if (memcmp(&before, &after, sizeof after))
 		return fail("mask changed", 0);
 	stop = 1;
 	pthread_join(t, NULL);
-	if (chld || reaped)
+	if (chld || (reaped && !all))
 		return fail("children seen", chld + reaped);
 	int status;
 	if (waitpid(-1, &status, WNOHANG) != -1 || errno != ECHILD)
