@@ -1,6 +1,8 @@
 package save
 
 import (
+	"os"
+
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 )
@@ -49,11 +51,16 @@ const sigUSR2 = 12
 
 // checkInside looks at memory and descriptors.
 func (s *subject) checkInside(pfs proc.FS, r *Report) error {
+	mem, err := os.Open(s.proc.Path("mem"))
+	if err != nil {
+		return err
+	}
+	defer mem.Close()
 	vmas, err := s.proc.Smaps()
 	if err != nil {
 		return err
 	}
-	mappings := s.classify(vmas)
+	mappings := s.classify(dropLeftovers(vmas, mem))
 	files, err := s.openFiles()
 	if err != nil {
 		return err

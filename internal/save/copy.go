@@ -86,6 +86,9 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 			return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
 		}
 		n -= n % pageSize
+		if err := c.image.SkipMemory(r.Start+uint64(n), r.Len-uint64(n)); err != nil {
+			return err
+		}
 	default:
 		return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
 	}

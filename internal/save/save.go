@@ -131,7 +131,7 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := c.state(&p, vmas); err != nil {
 		return err
 	}
-	mappings := c.s.classify(vmas)
+	mappings := c.s.classify(dropLeftovers(vmas, c.frozen.mem))
 	files, err := c.s.openFiles()
 	if err != nil {
 		return err

@@ -1,11 +1,16 @@
 package save
 
 import (
+	"slices"
+
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/ptrace"
 	"ckpt/internal/sys"
 )
+
+// kthreadd is the parent of all kernel threads, and may run on all processors.
+const kthreadd = 2
 
 // scheduling collects what the scheduler knows of the thread.
 func scheduling(s *subject, t *image.Thread, a *image.Attributes) (err error) {
@@ -13,8 +18,13 @@ func scheduling(s *subject, t *image.Thread, a *image.Attributes) (err error) {
 	if t.Policy, t.Priority, err = sys.Scheduler(t.TID); err != nil {
 		return err
 	}
-	if t.Affinity, err = sys.Affinity(t.TID); err != nil {
+	affinity, err := sys.Affinity(t.TID)
+	if err != nil {
 		return err
+	}
+	// A thread that may run everywhere may do so on a larger machine, too.
+	if everywhere, err := sys.Affinity(kthreadd); err != nil || !slices.Equal(affinity, everywhere) {
+		t.Affinity = affinity
 	}
 	a.IOPrio, err = sys.IOPriority(t.TID)
 	return err
