@@ -51,7 +51,7 @@ func (fifo) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	if _, deleted := proc.SplitDeleted(d.Link); deleted && det.Partner {
 		return &UnsupportedError{d.object(), "its other end is in another process and its name is gone", "keep the name"}
 	}
-	if c.Frozen && len(ends.readers) > 0 && ends.readers[0] == d {
+	if c.Frozen && len(ends.readers) > 0 && ends.readers[0].FD == d.FD {
 		if det.Content, err = savePipeContent(c, local); err != nil {
 			return fmt.Errorf("%s: %w", d.object(), err)
 		}

@@ -39,6 +39,7 @@ type world struct {
 	Warnings []string
 	Payload  []byte // what AddPayload stored
 	all      []*Desc
+	local    []*os.File // copies that kinds asked for
 }
 
 func newWorld(t *testing.T) *world {
@@ -76,7 +77,7 @@ func (w *world) saveContext(frozen bool) *SaveContext {
 				return nil, err
 			}
 			f := os.NewFile(uintptr(fd), d.Link)
-			w.t.Cleanup(func() { _ = f.Close() })
+			w.local = append(w.local, f)
 			return f, nil
 		},
 		AddPayload: w.addPayload,
@@ -161,6 +162,10 @@ func (w *world) save(fds ...int) {
 // drop closes the saved open files: their numbers refer to /dev/null.
 func (w *world) drop() {
 	w.t.Helper()
+	for _, f := range w.local {
+		_ = f.Close() // as when the context is closed
+	}
+	w.local = nil
 	null := w.open("/dev/null", unix.O_RDWR, 0)
 	for _, d := range w.Manifest.Processes[0].Descriptors {
 		w.move(null, d)
@@ -243,6 +248,7 @@ func (w *world) tryRestore() error {
 			}
 		}
 	}
+	r.Close() // as the execve does
 	return w.run(b)
 }
 

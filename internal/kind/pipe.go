@@ -58,7 +58,7 @@ func (pipe) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	if det.Size, err = sys.PipeSize(int(local.Fd())); err != nil {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
-	if c.Frozen && len(ends.readers) > 0 && ends.readers[0] == d {
+	if c.Frozen && len(ends.readers) > 0 && ends.readers[0].FD == d.FD {
 		if det.Content, err = savePipeContent(c, local); err != nil {
 			return fmt.Errorf("%s: %w", d.object(), err)
 		}

@@ -131,10 +131,9 @@ func (p *ownPipe) write() int { return int(p.w.Fd()) }
 // O_NONBLOCK, packet by packet. Its O_DIRECT is changed on the way.
 func fillPipe(out int, data io.ReaderAt, c *pipeContent) error {
 	pos := int64(0)
-	buf := make([]byte, 64<<10)
-	for _, s := range c.Segments {
+	for i, s := range c.Segments {
 		if s.Len <= 0 || int64(s.Len) > c.Data.Size-pos || s.Packet && s.Len > pipePage {
-			return fmt.Errorf("segment of %d bytes at %d of %d", s.Len, pos, c.Data.Size)
+			return fmt.Errorf("%w: segment of %d bytes at %d of %d", image.ErrCorrupt, s.Len, pos, c.Data.Size)
 		}
 		flags := sys.ONonblock
 		if s.Packet {
@@ -143,20 +142,48 @@ func fillPipe(out int, data io.ReaderAt, c *pipeContent) error {
 		if err := sys.SetStatusFlags(out, flags); err != nil {
 			return err
 		}
-		for end := pos + int64(s.Len); pos < end; {
-			b := buf[:min(int64(len(buf)), end-pos)]
-			if _, err := data.ReadAt(b, pos); err != nil {
-				return fmt.Errorf("read content at %d: %w", pos, err)
-			}
-			n, err := sys.Write(out, b)
-			if err != nil {
-				return fmt.Errorf("put back byte %d of %d: %w", pos, c.Data.Size, err)
-			}
-			pos += int64(n)
+		write := func(b []byte) (int, error) { return sys.Write(out, b) }
+		if !s.Packet && i+1 < len(c.Segments) {
+			write = func(b []byte) (int, error) { return writeApart(out, b) }
 		}
+		if err := copySegment(write, io.NewSectionReader(data, pos, int64(s.Len))); err != nil {
+			return fmt.Errorf("put back %d bytes at %d of %d: %w", s.Len, pos, c.Data.Size, err)
+		}
+		pos += int64(s.Len)
 	}
 	if pos != c.Data.Size {
-		return fmt.Errorf("segments have %d bytes of %d", pos, c.Data.Size)
+		return fmt.Errorf("%w: segments have %d bytes of %d", image.ErrCorrupt, pos, c.Data.Size)
 	}
 	return nil
+}
+
+func copySegment(write func(b []byte) (int, error), data *io.SectionReader) error {
+	buf := make([]byte, pipePage)
+	for pos := int64(0); pos < data.Size(); {
+		b := buf[:min(int64(len(buf)), data.Size()-pos)]
+		if n, err := data.ReadAt(b, pos); n < len(b) {
+			return err // one that comes with all of b is the end
+		}
+		n, err := write(b)
+		if err != nil {
+			return err
+		}
+		pos += int64(n)
+	}
+	return nil
+}
+
+// writeApart writes b, up to a page, so that nothing will be joined to it: the
+// kernel puts even a packet into the same buffer with bytes of a stream before
+// it, if they were written and there is room. What tee(2) gives stays apart.
+func writeApart(out int, b []byte) (int, error) {
+	own := ownPipe{size: pipePage}
+	if err := own.open(); err != nil {
+		return 0, err
+	}
+	defer own.close()
+	if _, err := sys.Write(own.write(), b); err != nil {
+		return 0, err
+	}
+	return sys.Tee(own.read(), out, len(b))
 }

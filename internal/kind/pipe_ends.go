@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"ckpt/internal/proc"
 	"ckpt/internal/sys"
@@ -64,7 +65,8 @@ func (e pipeEnds) alone(c *SaveContext, d *Desc) (bool, error) {
 
 // pipeHolder names a process outside the image that has the same pipe open:
 // "process 17 (tee)". It looks at every process that it may look at, and says
-// "" if it finds none.
+// "" if it finds none. A process that is just being made has everything open
+// until it executes its program, so whoever is found is asked twice.
 func pipeHolder(c *SaveContext, link string) string {
 	entries, err := os.ReadDir(c.FS.Root)
 	if err != nil {
@@ -77,6 +79,9 @@ func pipeHolder(c *SaveContext, link string) string {
 			continue
 		}
 		p := c.FS.Process(pid)
+		if hasOpen(p, link) {
+			time.Sleep(20 * time.Millisecond)
+		}
 		if hasOpen(p, link) {
 			comm, _ := p.Comm() // the number says enough
 			return fmt.Sprintf("process %d (%s)", pid, comm)
