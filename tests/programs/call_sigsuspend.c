@@ -14,7 +14,8 @@ int main(void) {
   NEED(sigprocmask(SIG_SETMASK, &blocked, NULL) == 0);
   blocks_in(SYS_rt_sigsuspend, 50, "wake=sig:10");
   int n = sigsuspend(&none);
-  CHECK(n == -1 && errno == EINTR && handled == SIGUSR1, "%d: %s, %d", n, strerror(errno), handled);
+  CHECK(n == -1 && errno == EINTR && handled == SIGUSR1, "%d: %s, %d", n, strerror(errno),
+      handled);
   NEED(sigprocmask(SIG_SETMASK, NULL, &after) == 0);
   CHECK(sigismember(&after, SIGUSR1), "the mask is not put back");
   return done();

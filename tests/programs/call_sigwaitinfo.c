@@ -11,6 +11,7 @@ int main(void) {
   NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
   blocks_in(SYS_rt_sigtimedwait, 50, "wake=sig:10");
   int n = sigwaitinfo(&set, &info);
-  CHECK(n == SIGUSR1 && info.si_code == SI_USER, "%d: %s, code %d", n, strerror(errno), info.si_code);
+  CHECK(n == SIGUSR1 && info.si_code == SI_USER, "%d: %s, code %d", n, strerror(errno),
+      info.si_code);
   return done();
 }

@@ -2,7 +2,8 @@
 #include "probe.h"
 
 int main(void) {
-  static const char *names[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+  static const char *names[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+      "/dev/urandom"};
   int fd[5];
   char byte[32];
   for (int i = 0; i < 5; i++) NEED((fd[i] = open(names[i], i < 3 ? O_RDWR : O_RDONLY)) >= 0);

@@ -9,7 +9,8 @@ int main(void) {
   NEED(dup2(a, 40) == 40 && dup2(a, 30) == 30 && dup3(b, 20, O_CLOEXEC) == 20 && close(a) == 0);
   NEED(lseek(30, 7, SEEK_SET) == 7 && lseek(b, 2, SEEK_SET) == 2);
   save_here();
-  CHECK(lseek(40, 0, SEEK_CUR) == 7 && lseek(20, 0, SEEK_CUR) == 2, "offsets %ld %ld", lseek(40, 0, SEEK_CUR), lseek(20, 0, SEEK_CUR));
+  CHECK(lseek(40, 0, SEEK_CUR) == 7 && lseek(20, 0, SEEK_CUR) == 2, "offsets %ld %ld",
+      lseek(40, 0, SEEK_CUR), lseek(20, 0, SEEK_CUR));
   NEED(lseek(40, 1, SEEK_CUR) >= 0 && lseek(b, 1, SEEK_CUR) >= 0);
   CHECK(lseek(30, 0, SEEK_CUR) == 8, "30 and 40 do not share: %ld", lseek(30, 0, SEEK_CUR));
   CHECK(lseek(20, 0, SEEK_CUR) == 3, "20 and %d do not share: %ld", b, lseek(20, 0, SEEK_CUR));

@@ -23,7 +23,8 @@ static void add(int i, unsigned events) {
 
 int main(void) {
   NEED((set = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-  add(0, EPOLLIN), add(1, EPOLLIN | EPOLLET), add(2, EPOLLIN | EPOLLONESHOT), add(3, EPOLLIN | EPOLLONESHOT), add(4, EPOLLIN | EPOLLPRI | EPOLLRDHUP);
+  add(0, EPOLLIN), add(1, EPOLLIN | EPOLLET), add(2, EPOLLIN | EPOLLONESHOT),
+      add(3, EPOLLIN | EPOLLONESHOT), add(4, EPOLLIN | EPOLLPRI | EPOLLRDHUP);
   NEED(eventfd_write(fd[2], 1) == 0);
   NEED(ready_data() == (0xabc0000000000000 | 4));  // disables the one-shot
   save_here();

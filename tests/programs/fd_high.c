@@ -16,7 +16,8 @@ int main(void) {
   save_here();
   char byte = 0;
   CHECK(read(top, &byte, 1) == 1 && byte == 'x', "%s", strerror(errno));
-  CHECK(write(1000, "y", 1) == 1 && read(100, &byte, 1) == 1 && byte == 'y', "%s", strerror(errno));
+  CHECK(write(1000, "y", 1) == 1 && read(100, &byte, 1) == 1 && byte == 'y', "%s",
+      strerror(errno));
   CHECK(fcntl(101, F_GETFD) == -1 && fcntl(top - 1, F_GETFD) == -1, "a descriptor nobody opened");
   return done();
 }

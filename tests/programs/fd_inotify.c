@@ -29,7 +29,8 @@ int main(void) {
   unlink("c/x");
   e = next();
   CHECK(e && e->wd == c && e->mask == IN_DELETE, "no second event of c");
-  CHECK(inotify_rm_watch(fd, a) == 0 && (e = next()) && e->wd == a && e->mask == IN_IGNORED, "a is not watched");
+  CHECK(inotify_rm_watch(fd, a) == 0 && (e = next()) && e->wd == a && e->mask == IN_IGNORED,
+      "a is not watched");
   CHECK(inotify_add_watch(fd, "b", IN_CREATE) > 0, "%s", strerror(errno));
   return done();
 }

@@ -28,7 +28,8 @@ static int flocked(const char *path, int how) {
 }
 
 int main(void) {
-  struct flock w = {.l_type = F_WRLCK, .l_start = 10, .l_len = 5}, r = {.l_type = F_RDLCK, .l_start = 100, .l_len = 0};
+  struct flock w = {.l_type = F_WRLCK, .l_start = 10, .l_len = 5},
+      r = {.l_type = F_RDLCK, .l_start = 100, .l_len = 0};
   int posix = open("posix", O_RDWR | O_CREAT, 0644), ofd = open("ofd", O_RDWR | O_CREAT, 0644);
   int ex = open("exclusive", O_RDWR | O_CREAT, 0644), sh = open("shared", O_RDWR | O_CREAT, 0644);
   NEED(fcntl(posix, F_SETLK, &w) == 0 && fcntl(posix, F_SETLK, &r) == 0);
@@ -39,10 +40,12 @@ int main(void) {
   for (int i = 0; i < 2; i++) {
     CHECK(held(files[i], 10) == 1 && held(files[i], 14) == 1, "%s: write lock is lost", files[i]);
     CHECK(held(files[i], 9) == 0 && held(files[i], 15) == 0, "%s: locked too much", files[i]);
-    CHECK(held(files[i], 100) == 2 && held(files[i], 1L << 40) == 2, "%s: read lock is lost", files[i]);
+    CHECK(held(files[i], 100) == 2 && held(files[i], 1L << 40) == 2, "%s: read lock is lost",
+        files[i]);
   }
   CHECK(flocked("exclusive", LOCK_SH), "exclusive flock is lost");
-  CHECK(flocked("shared", LOCK_EX) && !flocked("shared", LOCK_SH), "shared flock is lost or became exclusive");
+  CHECK(flocked("shared", LOCK_EX) && !flocked("shared", LOCK_SH),
+      "shared flock is lost or became exclusive");
   w.l_type = F_UNLCK;
   CHECK(fcntl(posix, F_SETLK, &w) == 0 && held("posix", 10) == 0, "not this process's lock");
   CHECK(fcntl(ofd, F_OFD_SETLK, &w) == 0 && held("ofd", 10) == 0, "not this descriptor's lock");

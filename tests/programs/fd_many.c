@@ -15,9 +15,12 @@ int main(void) {
   int first[200], p[200][2], set = epoll_create1(0);
   for (int i = 0; i < 200; i++) {
     snprintf(name, sizeof name, "file%d", i);
-    NEED((first[i] = open(name, O_RDWR | O_CREAT, 0644)) >= 0 && lseek(first[i], i, SEEK_SET) == i);
-    NEED(pipe(p[i]) == 0 && write(p[i][1], &i, sizeof i) == sizeof i && eventfd((unsigned)i, 0) >= 0);
-    NEED(epoll_ctl(set, EPOLL_CTL_ADD, p[i][0], &(struct epoll_event){EPOLLIN, {.u32 = (unsigned)i}}) == 0);
+    NEED((first[i] = open(name, O_RDWR | O_CREAT, 0644)) >= 0 &&
+        lseek(first[i], i, SEEK_SET) == i);
+    NEED(pipe(p[i]) == 0 && write(p[i][1], &i, sizeof i) == sizeof i &&
+        eventfd((unsigned)i, 0) >= 0);
+    NEED(epoll_ctl(set, EPOLL_CTL_ADD, p[i][0], &(struct epoll_event){EPOLLIN,
+        {.u32 = (unsigned)i}}) == 0);
   }
   save_here();
   int bad = 0, value;

@@ -17,8 +17,10 @@ int main(void) {
   }
   save_here();
   for (int i = 0; i < MODES; i++) {
-    CHECK(fcntl(fd[i], F_GETFL) == flags[i], "%d: flags %o, were %o", i, fcntl(fd[i], F_GETFL), flags[i]);
-    CHECK(fcntl(fd[i], F_GETFD) == !!(modes[i] & O_CLOEXEC), "%d: close-on-exec %d", i, fcntl(fd[i], F_GETFD));
+    CHECK(fcntl(fd[i], F_GETFL) == flags[i], "%d: flags %o, were %o", i, fcntl(fd[i], F_GETFL),
+        flags[i]);
+    CHECK(fcntl(fd[i], F_GETFD) == !!(modes[i] & O_CLOEXEC), "%d: close-on-exec %d", i,
+        fcntl(fd[i], F_GETFD));
   }
   CHECK(write(fd[1], "ab", 2) == 2 && write(fd[3], "cd", 2) == 2, "%s", strerror(errno));
   CHECK(!strcmp(slurp("data"), "abcd"), "append: %s", slurp("data"));

@@ -6,9 +6,11 @@
 int main(void) {
   struct stat st;
   char target[16] = "";
-  NEED(close(open("file", O_CREAT | O_WRONLY, 0644)) == 0 && mkdir("dir", 0755) == 0 && symlink("file", "link") == 0);
+  NEED(close(open("file", O_CREAT | O_WRONLY, 0644)) == 0 && mkdir("dir", 0755) == 0 &&
+      symlink("file", "link") == 0);
   NEED(close(open("dir/inside", O_CREAT | O_WRONLY, 0644)) == 0);
-  int file = open("file", O_PATH | O_CLOEXEC), dir = open("dir", O_PATH | O_DIRECTORY), link = open("link", O_PATH | O_NOFOLLOW);
+  int file = open("file", O_PATH | O_CLOEXEC), dir = open("dir", O_PATH | O_DIRECTORY),
+      link = open("link", O_PATH | O_NOFOLLOW);
   NEED(file >= 0 && dir >= 0 && link >= 0);
   save_here();
   char byte;

@@ -12,6 +12,7 @@ int main(void) {
   CHECK(read(p[0], packet, 100) == 3 && !memcmp(packet, "one", 3), "first packet");
   CHECK(read(p[0], packet, 2) == 2 && !memcmp(packet, "th", 2), "second packet, cut");
   CHECK(read(p[0], packet, 100) == 1 && *packet == 'x', "third packet");
-  CHECK(write(p[1], "ab", 2) == 2 && write(p[1], "cd", 2) == 2 && read(p[0], packet, 100) == 2, "new packets");
+  CHECK(write(p[1], "ab", 2) == 2 && write(p[1], "cd", 2) == 2 && read(p[0], packet, 100) == 2,
+      "new packets");
   return done();
 }

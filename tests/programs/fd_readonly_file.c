@@ -13,6 +13,7 @@ int main(void) {
   char text[8] = "";
   save_here();
   CHECK(read(in, text, 7) == 4 && !strcmp(text, "ello"), "%s", text);
-  if (out >= 0) CHECK(write(out, "!", 1) == 1 && !strcmp(slurp("readonly"), "hello!"), "%s", strerror(errno));
+  if (out >= 0) CHECK(write(out, "!", 1) == 1 && !strcmp(slurp("readonly"), "hello!"), "%s",
+      strerror(errno));
   return done();
 }

@@ -12,6 +12,7 @@ int main(void) {
   CHECK(fcntl(fd, F_GETFD) == 0, "close-on-exec");
   CHECK(lseek(fd, 0, SEEK_CUR) == 4, "offset %ld", lseek(fd, 0, SEEK_CUR));
   CHECK(read(fd, text, 3) == 3 && !strcmp(text, "456"), "%s", text);
-  CHECK(write(fd, "X", 1) == 1 && pread(fd, text, 4, 6) == 4 && !memcmp(text, "6X89", 4), "%.4s", text);
+  CHECK(write(fd, "X", 1) == 1 && pread(fd, text, 4, 6) == 4 && !memcmp(text, "6X89", 4), "%.4s",
+      text);
   return done();
 }

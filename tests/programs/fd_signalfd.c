@@ -21,10 +21,12 @@ int main(void) {
   save_here();
   CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC && fcntl(fd, F_GETFL) & O_NONBLOCK, "flags");
   CHECK(read(fd, &info, sizeof info) == sizeof info, "%s", strerror(errno));
-  CHECK((int)info.ssi_signo == SIGRTMIN && info.ssi_int == 4711, "signal %u, value %d", info.ssi_signo, info.ssi_int);
+  CHECK((int)info.ssi_signo == SIGRTMIN && info.ssi_int == 4711, "signal %u, value %d",
+      info.ssi_signo, info.ssi_int);
   CHECK(read(fd, &info, sizeof info) == -1 && errno == EAGAIN, "another signal");
   CHECK(strstr(slurp(path), before), "%s, was %s", slurp(path), before);
   NEED(raise(SIGUSR1) == 0);
-  CHECK(read(fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR1, "%s", strerror(errno));
+  CHECK(read(fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR1, "%s",
+      strerror(errno));
   return done();
 }

@@ -17,7 +17,8 @@ int main(void) {
   save_here();
   CHECK(!memcmp(shared, content, PAGE), "shared, untouched");
   CHECK(filled(shared + PAGE, PAGE, 10), "shared, written");
-  CHECK(!memcmp(private, content, PAGE) && filled(private + PAGE, PAGE, 10), "private, untouched");
+  CHECK(!memcmp(private, content, PAGE) && filled(private + PAGE, PAGE, 10),
+      "private, untouched");
   CHECK(filled(private + 2 * PAGE, PAGE, 11), "private, written");
   CHECK(filled(again, PAGE, 10), "second mapping");
   shared[PAGE] ^= 1;

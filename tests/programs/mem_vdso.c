@@ -23,7 +23,8 @@ int main(void) {
     CHECK(clock_gettime(clocks[i], &a) == 0, "clock %d", clocks[i]);
     CHECK(syscall(SYS_clock_gettime, clocks[i], &b) == 0, "clock %d", clocks[i]);
     double ahead = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
-    CHECK(ahead > -0.02 && ahead < 5, "clock %d: vDSO and kernel differ by %f s", clocks[i], ahead);
+    CHECK(ahead > -0.02 && ahead < 5, "clock %d: vDSO and kernel differ by %f s", clocks[i],
+        ahead);
   }
   CHECK(gettimeofday(&tv, NULL) == 0 && labs(tv.tv_sec - time(NULL)) <= 5, "gettimeofday");
   CHECK(sched_getcpu() >= 0, "getcpu");

@@ -15,7 +15,8 @@ int main(void) {
   NEED(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0);
   NEED(prctl(PR_SET_KEEPCAPS, 1) == 0);
   save_here();
-  CHECK(prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper == 1, "subreaper %d", subreaper);
+  CHECK(prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper == 1, "subreaper %d",
+      subreaper);
   CHECK(prctl(PR_GET_PDEATHSIG, &death) == 0 && death == SIGURG, "parent-death signal %d", death);
   CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no_new_privs");
   CHECK(prctl(PR_GET_TIMERSLACK) == 123456, "timer slack %d", prctl(PR_GET_TIMERSLACK));

@@ -17,7 +17,8 @@ int main(void) {
   CHECK(r == 0 && e == 0 && s == 2003, "uid %u %u %u", r, e, s);
   NEED(getresgid(&r, &e, &s) == 0);
   CHECK(r == 1001 && e == 1002 && s == 1003, "gid %u %u %u", r, e, s);
-  CHECK(getgroups(8, groups_after) == 3 && !memcmp(groups, groups_after, sizeof groups), "groups");
+  CHECK(getgroups(8, groups_after) == 3 && !memcmp(groups, groups_after, sizeof groups),
+      "groups");
   CHECK(prctl(PR_CAPBSET_READ, 18) == 0, "the bounding set has CAP_SYS_CHROOT back");
   return done();
 }

@@ -18,10 +18,12 @@ int main(void) {
   char lines[4][200];
   for (int i = 0; i < 4; i++) status_line(names[i], lines[i]);
   save_here();
-  CHECK(prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper == 0, "subreaper %d", subreaper);
+  CHECK(prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper == 0, "subreaper %d",
+      subreaper);
   CHECK(prctl(PR_GET_PDEATHSIG, &death) == 0 && death == 0, "parent-death signal %d", death);
   CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0, "no_new_privs");
-  CHECK(prctl(PR_GET_TIMERSLACK) == slack, "timer slack %d, was %d", prctl(PR_GET_TIMERSLACK), slack);
+  CHECK(prctl(PR_GET_TIMERSLACK) == slack, "timer slack %d, was %d", prctl(PR_GET_TIMERSLACK),
+      slack);
   CHECK(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0, "huge pages disabled");
   CHECK(prctl(PR_GET_KEEPCAPS) == keep, "keepcaps");
   for (int i = 0; i < 4; i++) {

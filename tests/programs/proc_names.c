@@ -16,8 +16,10 @@ int main(int argc, char **argv) {
   save_here();
   NEED(prctl(PR_GET_NAME, comm) == 0);
   CHECK(strcmp(comm, "renamed probe") == 0, "comm %s", comm);
-  CHECK(strcmp(slurp("/proc/self/comm"), "renamed probe\n") == 0, "comm %s", slurp("/proc/self/comm"));
-  CHECK(!memcmp(slurp("/proc/self/cmdline"), cmdline, sizeof cmdline), "cmdline %s", slurp("/proc/self/cmdline"));
+  CHECK(strcmp(slurp("/proc/self/comm"), "renamed probe\n") == 0, "comm %s",
+      slurp("/proc/self/comm"));
+  CHECK(!memcmp(slurp("/proc/self/cmdline"), cmdline, sizeof cmdline), "cmdline %s",
+      slurp("/proc/self/cmdline"));
   CHECK(!memcmp(slurp("/proc/self/environ"), environment, sizeof environment), "environ");
   CHECK(strcmp(argv[2], "two") == 0 && getenv("PROBE_VALUE"), "argv or environ moved");
   CHECK(setenv("PROBE_VALUE", "y", 1) == 0 && !strcmp(getenv("PROBE_VALUE"), "y"), "setenv");

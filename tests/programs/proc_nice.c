@@ -16,7 +16,8 @@ int main(void) {
   save_here();
   CHECK(getpriority(PRIO_PROCESS, 0) == 7, "nice %d", getpriority(PRIO_PROCESS, 0));
   CHECK(sched_getscheduler(0) == SCHED_BATCH, "policy %d", sched_getscheduler(0));
-  CHECK(syscall(SYS_ioprio_get, 1, 0) == (2 << 13 | 6), "ioprio %lx", syscall(SYS_ioprio_get, 1, 0));
+  CHECK(syscall(SYS_ioprio_get, 1, 0) == (2 << 13 | 6), "ioprio %lx",
+      syscall(SYS_ioprio_get, 1, 0));
   NEED(sched_getaffinity(0, sizeof after, &after) == 0);
   CHECK(CPU_EQUAL(&cpus, &after), "affinity");
   return done();

@@ -22,7 +22,8 @@ int main(void) {
   save_here();
   for (unsigned i = 0; i < RLIM_NLIMITS; i++) {
     NEED(getrlimit(i, &after) == 0);
-    CHECK(!memcmp(&before[i], &after, sizeof after), "limit %u: %lu %lu, was %lu %lu", i, after.rlim_cur,
+    CHECK(!memcmp(&before[i], &after, sizeof after), "limit %u: %lu %lu, was %lu %lu", i,
+        after.rlim_cur,
           after.rlim_max, before[i].rlim_cur, before[i].rlim_max);
   }
   return done();

@@ -8,6 +8,7 @@ int main(int argc, char **argv) {
   memset(argv[0], 0, room);
   strncpy(argv[0], "probe: idle", room);
   save_here();
-  CHECK(strcmp(slurp("/proc/self/cmdline"), "probe: idle") == 0, "%s", slurp("/proc/self/cmdline"));
+  CHECK(strcmp(slurp("/proc/self/cmdline"), "probe: idle") == 0, "%s",
+      slurp("/proc/self/cmdline"));
   return done();
 }

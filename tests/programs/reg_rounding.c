@@ -17,7 +17,8 @@ int main(void) {
   volatile long double long_one = 1;
   volatile double sum = one + tiny;
   volatile long double long_sum = long_one + tiny;
-  CHECK((after & ~0x3fu) == (before & ~0x3fu) && (after & 0x20), "mxcsr %x, was %x", after, before);
+  CHECK((after & ~0x3fu) == (before & ~0x3fu) && (after & 0x20), "mxcsr %x, was %x", after,
+      before);
   CHECK(fegetround() == FE_UPWARD, "rounding mode %d", fegetround());
   CHECK(sum > 1, "SSE rounds 1 + 2^-70 to %a", sum);
   CHECK(long_sum > 1, "x87 rounds 1 + 2^-70 to %La", long_sum);

@@ -23,7 +23,8 @@ static int create(clockid_t clock, int notify, int sig, int value) {
 
 int main(void) {
   struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART};
-  struct itimerspec slow = {{7, 1000}, {1000, 5}}, fast = {{0, 5000000}, {0, 5000000}}, left, off = {0};
+  struct itimerspec slow = {{7, 1000}, {1000, 5}}, fast = {{0, 5000000}, {0, 5000000}}, left,
+      off = {0};
   NEED(sigaction(SIGRTMIN, &a, NULL) == 0);
   int none = create(CLOCK_MONOTONIC, SIGEV_NONE, 0, 0);
   int gap = create(CLOCK_REALTIME, SIGEV_NONE, 0, 0);
@@ -37,12 +38,16 @@ int main(void) {
   save_here();
   int timers[] = {none, cpu};
   for (int i = 0; i < 2; i++) {
-    CHECK(syscall(SYS_timer_gettime, timers[i], &left) == 0, "timer %d: %s", timers[i], strerror(errno));
-    CHECK(left.it_interval.tv_sec == 7 && left.it_interval.tv_nsec == 1000, "interval %ld", left.it_interval.tv_sec);
-    CHECK(left.it_value.tv_sec > 900 && left.it_value.tv_sec <= 1000, "%ld s left", left.it_value.tv_sec);
+    CHECK(syscall(SYS_timer_gettime, timers[i], &left) == 0, "timer %d: %s", timers[i],
+        strerror(errno));
+    CHECK(left.it_interval.tv_sec == 7 && left.it_interval.tv_nsec == 1000, "interval %ld",
+        left.it_interval.tv_sec);
+    CHECK(left.it_value.tv_sec > 900 && left.it_value.tv_sec <= 1000, "%ld s left",
+        left.it_value.tv_sec);
   }
   CHECK(syscall(SYS_timer_gettime, gap, &left) == -1, "a deleted timer is back");
-  CHECK(syscall(SYS_timer_gettime, disarmed, &left) == 0 && left.it_value.tv_sec == 0, "disarmed timer");
+  CHECK(syscall(SYS_timer_gettime, disarmed, &left) == 0 && left.it_value.tv_sec == 0,
+      "disarmed timer");
   int before = fired;
   for (double end = now() + 20; fired < before + 3 && now() < end;) probe_nap(1);
   CHECK(fired >= before + 3, "fired %d times", fired - before);

@@ -15,7 +15,8 @@ int main(void) {
   save_here();
   NEED(getitimer(ITIMER_VIRTUAL, &left) == 0);
   CHECK(left.it_interval.tv_usec == 20000, "interval %ld us", left.it_interval.tv_usec);
-  CHECK(left.it_value.tv_sec > 400 && left.it_value.tv_sec <= 500, "%ld s left", left.it_value.tv_sec);
+  CHECK(left.it_value.tv_sec > 400 && left.it_value.tv_sec <= 500, "%ld s left",
+      left.it_value.tv_sec);
   CHECK(fired == 0, "fired too early");
   NEED(setitimer(ITIMER_VIRTUAL, &soon, NULL) == 0);
   for (double end = now() + 20; fired < 3 && now() < end;) {

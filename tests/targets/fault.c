@@ -11,7 +11,8 @@ int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "nothing";
   int bad = 0;
   if (!strcmp(what, "nothing")) bad = 0;
-  else if (!strcmp(what, "append")) bad = open("log", O_WRONLY | O_CREAT | O_APPEND, 0644) < 0 || dprintf(3, "saved\n") != 6;
+  else if (!strcmp(what, "append")) bad = open("log", O_WRONLY | O_CREAT | O_APPEND, 0644) < 0 ||
+      dprintf(3, "saved\n") != 6;
   else if (!strcmp(what, "input")) bad = open("input", O_RDONLY) < 0;
   else if (!strcmp(what, "output")) bad = open("output", O_RDWR) < 0;
   else if (!strcmp(what, "io_uring")) bad = syscall(SYS_io_uring_setup, 8, (char[120]){0}) < 0;
