@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/save"
+)
+
+// agentTimeout bounds how long the program may take to stop. It waits for us
+// in its signal handler, so that it stops at once.
+const agentTimeout = 30 * time.Second
+
+func newAgentSave() *cobra.Command {
+	return &cobra.Command{
+		Use:    "agent-save PID",
+		Short:  "Save the program that libckpt.so runs in (called by libckpt.so)",
+		Hidden: true,
+		Args:   exactly("PID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pid, err := parsePID(args[0])
+			if err != nil {
+				return err
+			}
+			err = agentSave(pid)
+			if err == nil {
+				return nil
+			}
+			// The program's streams are not ours to write to, but for a
+			// terminal, where somebody may be looking.
+			report(explain(err), cmd.ErrOrStderr())
+			return statusError(codeOf(err))
+		},
+	}
+}
+
+// agentSave saves the program whose signal handler waits for us, to myckpt in
+// its working directory, which is ours.
+func agentSave(pid int) error {
+	middle := os.Getppid()
+	st, err := proc.Host().Process(middle).Stat()
+	if err != nil {
+		return fmt.Errorf("find out who asks for a save: %w", err)
+	}
+	if st.PPid != pid {
+		return &usageError{fmt.Errorf("process %d did not ask for a save", pid), "use ckpt save"}
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	path := defaultImage
+	if wd, err := os.Getwd(); err == nil {
+		path = filepath.Join(wd, path) // says more in messages
+	}
+	_, err = save.Save(ctx, save.Options{
+		PID: pid, Path: path, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
+		Trigger: image.TriggerSignal, Version: version, Helpers: []int{middle, os.Getpid()},
+	})
+	return err
+}
+
+// report appends lines to the log, and shows them if stderr is a terminal.
+func report(lines []string, stderr io.Writer) {
+	if isTerminal(stderr) {
+		for _, line := range lines {
+			fmt.Fprintf(stderr, "%s\r\n", line) // it may be in raw mode
+		}
+	}
+	// There is nobody left to tell that the log can not be written.
+	_ = appendLog(lines)
+}
+
+// appendLog appends lines to the file that CKPT_LOG names, or myckpt.log beside
+// the image. The lines of one report stay together.
+func appendLog(lines []string) error {
+	// A pipe without a reader must not hold up the program.
+	flags := os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NONBLOCK
+	path := os.Getenv("CKPT_LOG")
+	if path == "" {
+		// Nobody has asked for this name: a link there is somebody's trap.
+		path, flags = defaultImage+".log", flags|syscall.O_NOFOLLOW
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	now := time.Now().Format(time.RFC3339)
+	var text []byte
+	for _, line := range lines {
+		text = fmt.Appendf(text, "%s %s\n", now, line)
+	}
+	_, err = f.Write(text)
+	return err
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"ckpt/internal/kind"
+	"ckpt/internal/restore"
+)
+
+func newRestore() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make a saved process run on",
+		Long: `Restore replaces itself by the saved process, which runs on from where it was
+saved: with the same memory, files and settings, and with the process id,
+terminal and standard streams of this restore. Every checksum of the image is
+verified before the program runs its first instruction.
+
+An image is code: restoring one is running it.
+
+Files that the program writes to are put back to the state they had when it was
+saved, so that nothing is written twice: --grown and --changed say how.
+
+The exit code is the program's own. If ckpt itself fails, it is 125 and nothing
+was started or changed; if the command line makes no sense, it is 2.`,
+		Example: `  ckpt restore myckpt
+  ckpt restore --grown fail myckpt        # not if an output file has grown since
+  ckpt restore myckpt <input >output      # if those were pipes or a terminal`,
+		Args:        exactly("FILE"),
+		Annotations: map[string]string{ownCode: "yes"},
+	}
+	options := restoreFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := noEmpty("the name of the image", args[0]); err != nil {
+			return err
+		}
+		m := newMeter(cmd.ErrOrStderr(), "verifying")
+		defer m.stop()
+		o := options(cmd, args[0])
+		o.Progress = m.callback()
+		return restore.Restore(context.Background(), o)
+	}
+	return cmd
+}
+
+// restoreFlags adds the flags of restore, and gives what makes options of them.
+func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) restore.Options {
+	grown := oneOf(cmd, "grown", "a file open for writing that has grown since is cut back (the tail is kept beside it), kept, or a reason to fail",
+		kind.GrownCut, kind.GrownKeep, kind.GrownFail)
+	changed := oneOf(cmd, "changed", "a file that was changed in another way is kept (with a warning), or a reason to fail",
+		kind.ChangedKeep, kind.ChangedFail)
+	pid := oneOf(cmd, "pid", "the process id: the restore's own (auto and new), or the saved one (keep)",
+		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
+	return func(cmd *cobra.Command, path string) restore.Options {
+		return restore.Options{
+			Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
+			Warn: func(object, text string) { warn(cmd, object, text) },
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ckpt/internal/image"
+	"ckpt/internal/save"
+)
+
+// defaultImage is the name of an image if nobody says another.
+const defaultImage = "myckpt"
+
+func newSave() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "save PID",
+		Short: "Save a running process to an image",
+		Long: `Save writes an image of a running process, from which ckpt restore makes it run
+on. The process is stopped for some milliseconds and goes on as if nothing had
+happened; --then says otherwise. An older image of the same name is replaced
+when the new one is complete, and not before.
+
+A process that would not survive is refused before it is touched, with the
+reasons; ckpt check tells the same without saving.`,
+		Example: `  ckpt save 4711                          # writes ./myckpt
+  ckpt save 4711 -o /scratch/job7.ckpt --then kill
+  ckpt save --json "$(pgrep -n myprog)"`,
+		Args: exactly("PID"),
+	}
+	output := cmd.Flags().StringP("output", "o", defaultImage, "write the image to this file")
+	then := oneOf(cmd, "then", "what becomes of the process afterwards",
+		string(save.ThenRun), string(save.ThenStop), string(save.ThenKill))
+	fsync := oneOf(cmd, "fsync", "wait until the image would survive a power cut", "data", "no")
+	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long the process may take to stop")
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		pid, err := parsePID(args[0])
+		if err != nil {
+			return err
+		}
+		if err := noEmpty("the name of the image", *output); err != nil {
+			return err
+		}
+		if *timeout <= 0 {
+			return &usageError{fmt.Errorf("--timeout %v", *timeout), "a time like 30s or 2m"}
+		}
+		o := save.Options{
+			PID: pid, Path: *output, Then: save.Then(then.value), Sync: fsync.value == "data",
+			Timeout: *timeout, Trigger: image.TriggerCommand, Version: version,
+		}
+		return runSave(cmd, o, *asJSON)
+	}
+	return cmd
+}
+
+func runSave(cmd *cobra.Command, o save.Options, asJSON bool) error {
+	ctx, stop := interruptible()
+	defer stop()
+	m := newMeter(cmd.ErrOrStderr(), "saving")
+	defer m.stop()
+	o.Progress = m.callback()
+	r, err := save.Save(ctx, o)
+	m.stop()
+	if err != nil {
+		return err
+	}
+	for _, w := range r.Warnings {
+		warn(cmd, w.Object, w.Reason)
+	}
+	if asJSON {
+		err = sayJSON(cmd, saveDocument(o, r))
+	} else {
+		err = say(cmd, saveLine(o, r))
+	}
+	if err == nil && len(r.Warnings) > 0 {
+		return statusError(exitWarnings)
+	}
+	return err
+}
+
+func saveLine(o save.Options, r *save.Result) string {
+	end := map[save.Then]string{save.ThenStop: "; the process is stopped", save.ThenKill: "; the process is killed"}[o.Then]
+	return fmt.Sprintf("%s: %s saved, frozen %s, total %s%s\n", clean(o.Path),
+		size(uint64(r.Stats.Memory+r.Stats.Payload)), duration(r.Frozen), duration(r.Total), end)
+}
+
+// saveJSON is what save --json prints. Times are nanoseconds.
+type saveJSON struct {
+	Schema   string         `json:"schema"`
+	Image    string         `json:"image"` // absolute path
+	ID       string         `json:"id"`
+	PID      int            `json:"pid"`
+	Then     string         `json:"then"`
+	Size     int64          `json:"size"`    // of the file
+	Memory   int64          `json:"memory"`  // bytes of memory in it
+	Payload  int64          `json:"payload"` // bytes of files and pipes in it
+	Zeros    int64          `json:"zeros"`   // bytes of memory that need no room
+	Frozen   int64          `json:"frozen_ns"`
+	Fsync    int64          `json:"fsync_ns"`
+	Total    int64          `json:"total_ns"`
+	Warnings []save.Finding `json:"warnings"`
+}
+
+func saveDocument(o save.Options, r *save.Result) saveJSON {
+	path := o.Path
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return saveJSON{
+		Schema: schema("save"), Image: path, ID: r.Manifest.ID, PID: o.PID, Then: string(o.Then),
+		Size: r.Stats.Size, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
+		Frozen: r.Frozen.Nanoseconds(), Fsync: r.Sync.Nanoseconds(), Total: r.Total.Nanoseconds(),
+		Warnings: notNil(r.Warnings),
+	}
+}
+
+// notNil makes an empty list [] in JSON and not null.
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
