@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -147,10 +148,18 @@ func (p *process) saveBySignal() {
 // the saved program's name: when the process has it, it has been restored.
 func restore(t *testing.T, tool, dir string, uid int, comm string) *process {
 	t.Helper()
+	return restoreOn(t, nil, tool, dir, uid, comm)
+}
+
+// restoreOn starts a restore by way of another command, which executes the
+// rest of its arguments.
+func restoreOn(t *testing.T, by []string, tool, dir string, uid int, comm string) *process {
+	t.Helper()
 	argv := []string{binary(t, "ckpt"), "restore", "myckpt"}
 	if tool == "myrestart" {
 		argv = []string{binary(t, "myrestart"), "myckpt"}
 	}
+	argv = slices.Concat(by, argv)
 	p := start(t, command{argv: argv, dir: dir, uid: uid, prefix: "restore."})
 	eventually(t, "the restored program "+comm, func() bool {
 		return p.ended() || p.comm() == comm

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,13 @@ type probeRun struct {
 // ready to be saved.
 func startProbe(t *testing.T, p *probe, uid int, env ...string) *probeRun {
 	t.Helper()
+	return startProbeOn(t, nil, p, uid, env...)
+}
+
+// startProbeOn starts the probe by way of another command, which executes the
+// rest of its arguments.
+func startProbeOn(t *testing.T, by []string, p *probe, uid int, env ...string) *probeRun {
+	t.Helper()
 	if p.has("root") && uid != 0 {
 		t.Skip("only root can do this")
 	}
@@ -50,7 +58,7 @@ func startProbe(t *testing.T, p *probe, uid int, env ...string) *probeRun {
 	}
 	r := &probeRun{probe: p, uid: uid, in: -1}
 	r.process = start(t, command{
-		argv: append([]string{p.build(t)}, p.list("args")...),
+		argv: slices.Concat(by, []string{p.build(t)}, p.list("args")),
 		dir:  workDir(t, uid), uid: uid, env: env,
 	})
 	r.awaitReady()
@@ -126,7 +134,13 @@ func (r *probeRun) save(args ...string) {
 // restore restores the probe, whose process is dead and reaped.
 func (r *probeRun) restore(tool string) {
 	r.t.Helper()
-	r.process = restore(r.t, tool, r.dir, r.uid, r.name)
+	r.restoreOn(nil, tool)
+}
+
+// restoreOn restores the probe by way of another command.
+func (r *probeRun) restoreOn(by []string, tool string) {
+	r.t.Helper()
+	r.process = restoreOn(r.t, by, tool, r.dir, r.uid, r.name)
 	if !r.ended() {
 		r.awaitCall()
 	}
