@@ -92,7 +92,7 @@ func checkText(r *save.Report, agent bool, p painter) string {
 		line(yellow, "warn", w.Object+": "+w.Reason, w.Advice)
 	}
 	if len(r.Obstacles) == 0 {
-		line(green, "ok  ", plural(r.Files, "open file"), "")
+		line(green, "ok  ", plural(r.Files, "file")+", open or mapped", "")
 	}
 	switch {
 	case agent:

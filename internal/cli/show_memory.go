@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"ckpt/internal/image"
+)
+
+// showArea is one area of a saved process.
+type showArea struct {
+	Start image.Addr     `json:"start"`
+	End   image.Addr     `json:"end"`
+	Prot  image.Prot     `json:"prot"`
+	Kind  image.AreaKind `json:"kind"`
+	Name  string         `json:"name,omitempty"`
+	Flags []string       `json:"flags"`
+	showMemory
+}
+
+func (m *showMemory) add(o showMemory) {
+	m.Mapped += o.Mapped
+	m.Saved += o.Saved
+	m.FromFile += o.FromFile
+	m.Untouched += o.Untouched
+}
+
+// describeAreas finds out where the content of each area is. Both lists are in
+// the order of addresses.
+func describeAreas(areas []image.Area, chunks []image.Chunk) []showArea {
+	out := make([]showArea, 0, len(areas))
+	for i := range areas {
+		a := &areas[i]
+		d := showArea{Start: a.Start, End: a.End, Prot: a.Prot, Kind: a.Kind, Name: a.Name, Flags: a.Flags}
+		d.Mapped = a.Size()
+		for len(chunks) > 0 && chunks[0].Addr < uint64(a.End) {
+			if c := chunks[0]; c.Addr >= uint64(a.Start) {
+				d.Saved += min(uint64(c.Len), uint64(a.End)-c.Addr)
+			}
+			chunks = chunks[1:]
+		}
+		rest := d.Mapped - min(d.Saved, d.Mapped)
+		if fromFile(a.Kind) {
+			d.FromFile = rest
+		} else {
+			d.Untouched = rest
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// fromFile reports whether pages that are not in the image come from
+// elsewhere: a file or, for the vDSO's data, the kernel.
+func fromFile(k image.AreaKind) bool {
+	return k == image.PrivateFile || k == image.SharedFile || k == image.VVar
+}
+
+// areaGroup is a row of the listing: neighbours of one name.
+type areaGroup struct {
+	start image.Addr
+	name  string
+	areas int
+	showMemory
+}
+
+func groupAreas(areas []showArea) []areaGroup {
+	var groups []areaGroup
+	for _, a := range areas {
+		name := areaName(&a)
+		if n := len(groups); n == 0 || groups[n-1].name != name {
+			groups = append(groups, areaGroup{start: a.Start, name: name})
+		}
+		g := &groups[len(groups)-1]
+		g.areas++
+		g.add(a.showMemory)
+	}
+	return groups
+}
+
+// areaName is short: the listing has a column for it.
+func areaName(a *showArea) string {
+	switch {
+	case a.Name == "" && a.Kind == image.SharedAnonymous:
+		return "shared"
+	case a.Name == "":
+		return "anon"
+	case strings.HasPrefix(a.Name, "/"):
+		return path.Base(a.Name)
+	}
+	return a.Name
+}
+
+// Room for the columns beside the bar, and the bar's bounds.
+const (
+	mapColumns = 76
+	minBar     = 10
+	maxBar     = 40
+)
+
+// memoryTable lists areas, with a bar on terminals that are wide enough.
+func memoryTable(areas []showArea, columns int) string {
+	bar := min(columns-mapColumns, maxBar)
+	groups := groupAreas(areas)
+	var largest uint64
+	for _, g := range groups {
+		largest = max(largest, g.Mapped)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-14s %5s  %9s %9s %9s %9s  %s\n", "address", "areas", "mapped", "saved", "from file", "untouched", "name")
+	for _, g := range groups {
+		line := fmt.Sprintf("%-14s %5d  %9s %9s %9s %9s  %-20s", fmt.Sprintf("%012x", uint64(g.start)), g.areas,
+			size(g.Mapped), orDash(g.Saved), orDash(g.FromFile), orDash(g.Untouched), clean(g.name))
+		if bar >= minBar {
+			line += " " + drawBar(g.showMemory, largest, bar)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	if bar >= minBar {
+		b.WriteString("(█ saved  ▒ from file  ░ untouched; lengths are logarithmic)\n")
+	}
+	return b.String()
+}
+
+// orDash keeps a table readable where most numbers are 0.
+func orDash(n uint64) string {
+	if n == 0 {
+		return "-"
+	}
+	return size(n)
+}
+
+// drawBar draws memory as a bar. Its length is logarithmic, since areas range
+// from a page to terabytes; its parts are in proportion, and what is not
+// nothing gets at least one column.
+func drawBar(m showMemory, largest uint64, columns int) string {
+	length := max(1, logScale(m.Mapped, largest, columns))
+	saved, file := part(m.Saved, m.Mapped, length), part(m.FromFile, m.Mapped, length)
+	saved = min(saved, length)
+	file = min(file, length-saved)
+	if m.Untouched == 0 && saved+file < length {
+		if m.FromFile > 0 {
+			file = length - saved
+		} else {
+			saved = length
+		}
+	}
+	return strings.Repeat("█", saved) + strings.Repeat("▒", file) + strings.Repeat("░", length-saved-file)
+}
+
+// logScale maps a page to 1 and largest to columns.
+func logScale(n, largest uint64, columns int) int {
+	doublings := func(n uint64) int {
+		d := 0
+		for n > image.PageSize {
+			n, d = n/2, d+1
+		}
+		return d
+	}
+	top := doublings(largest)
+	if top == 0 {
+		return 1
+	}
+	return 1 + doublings(n)*(columns-1)/top
+}
+
+func part(n, of uint64, length int) int {
+	if n == 0 || of == 0 {
+		return 0
+	}
+	return max(1, int(float64(n)/float64(of)*float64(length)+0.5))
+}
