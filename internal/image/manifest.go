@@ -55,11 +55,14 @@ type CPU struct {
 	XSaveLayout []XSaveComponent `json:"xsave_layout,omitempty"`
 }
 
-// Clocks are the clocks at the moment of the save, in nanoseconds.
+// Clocks are the clocks at the moment of the save as the program saw them, in
+// nanoseconds, and what its time namespace had added to two of them.
 type Clocks struct {
-	Realtime  int64 `json:"realtime"`
-	Monotonic int64 `json:"monotonic"`
-	Boottime  int64 `json:"boottime"`
+	Realtime        int64 `json:"realtime"`
+	Monotonic       int64 `json:"monotonic"`
+	Boottime        int64 `json:"boottime"`
+	MonotonicOffset int64 `json:"monotonic_offset,omitempty"`
+	BoottimeOffset  int64 `json:"boottime_offset,omitempty"`
 }
 
 // Process is one saved process.

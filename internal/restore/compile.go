@@ -63,6 +63,7 @@ func (w *writer) write() (*plan.Plan, error) {
 	if err := w.putFrame(); err != nil {
 		return nil, err
 	}
+	w.enterTimeNamespace()
 	w.v.park(w.b, w.work.start)
 	w.emptyAddressSpace()
 	if err := w.memory(); err != nil {

@@ -63,6 +63,9 @@ func (p *preparation) inherit() error {
 	if a.IOPrio != 0 {
 		p.warnIf("I/O priority", "is the default one", sys.SetIOPriority(0, a.IOPrio))
 	}
+	if err := p.keepClocks(); err != nil {
+		return err
+	}
 	score := []byte(strconv.Itoa(a.OOMScoreAdj))
 	p.warnIf("oom_score_adj", "stays as it is", os.WriteFile("/proc/self/oom_score_adj", score, 0))
 	return nil

@@ -54,15 +54,6 @@ func newVDSO(p *preparation) (*vdso, error) {
 		return nil, fmt.Errorf("read this kernel's vDSO: %w", err)
 	}
 	v.same = bytes.Equal(v.own, v.code) && sameShape(v.saved, v.here)
-	if v.same {
-		return v, nil
-	}
-	if rip := p.thread.Regs.Rip; rip >= uint64(saved.Start) && rip < uint64(saved.End) {
-		return nil, &HostError{
-			Reason: "the program was saved in the middle of a vDSO function, and this kernel's vDSO is another one",
-			Advice: "restore under kernel " + p.m.Host.Kernel + ", or use another image",
-		}
-	}
 	return v, nil
 }
 
@@ -133,7 +124,22 @@ func (v *vdso) settle(b *plan.Builder, at uint64) error {
 		plan.Imm(abi.MapPrivate|abi.MapAnonymous|abi.MapFixed), plan.Imm(noFD), plan.Imm(0)).Want(start)
 	b.Copy("fill the saved vDSO", start, b.AlignedData(v.code, 8), size)
 	b.Call("protect the saved vDSO", abi.SysMprotect, start, size, plan.Imm(uint64(saved.Prot)))
+	v.zeroData(b)
 	return nil
+}
+
+// zeroData puts pages of zeros where the saved vDSO expects the kernel's data.
+// A thread that was in the middle of one of its functions finishes the old
+// code: that finds another sequence number than before, begins again, finds
+// clock mode 0, which is VDSO_CLOCKMODE_NONE (include/vdso/clocksource.h), and
+// makes the system call.
+func (v *vdso) zeroData(b *plan.Builder) {
+	for _, a := range v.saved {
+		if a.Kind == image.VVar {
+			b.Call("map zeros for "+a.Name, abi.SysMmap, plan.Imm(uint64(a.Start)), plan.Imm(a.Size()), plan.Imm(uint64(image.ProtRead)),
+				plan.Imm(abi.MapPrivate|abi.MapAnonymous|abi.MapFixed), plan.Imm(noFD), plan.Imm(0)).Want(plan.Imm(uint64(a.Start)))
+		}
+	}
 }
 
 // redirect makes every function of the saved vDSO jump to the one of the same

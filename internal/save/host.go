@@ -11,9 +11,9 @@ import (
 	"ckpt/internal/sys"
 )
 
-// describeHost says where the image is made. xsave is the size of a thread's
+// describeHost says where the image of process pid is made. xsave is the size of a thread's
 // NT_X86_XSTATE register set, xfeatures the processor features it covers.
-func describeHost(fs proc.FS, xsave int, xfeatures uint64) (image.Host, error) {
+func describeHost(fs proc.FS, pid, xsave int, xfeatures uint64) (image.Host, error) {
 	h := image.Host{Arch: runtime.GOARCH, PageSize: os.Getpagesize()}
 	var err error
 	if h.Name, h.Kernel, err = sys.Uname(); err != nil {
@@ -29,13 +29,23 @@ func describeHost(fs proc.FS, xsave int, xfeatures uint64) (image.Host, error) {
 	features := slices.Clone(cpu.Flags)
 	slices.Sort(features)
 	h.CPU = image.CPU{Model: cpu.Model, Features: slices.Compact(features), XFeatures: xfeatures, XSaveSize: xsave}
-	if h.Clocks, err = readClocks(); err != nil {
+	if h.Clocks, err = readClocks(fs, pid); err != nil {
 		return h, fmt.Errorf("read the clocks: %w", err)
 	}
 	return h, nil
 }
 
-func readClocks() (c image.Clocks, err error) {
+// readClocks reads our clocks and turns them into those of the process, which
+// can be in another time namespace.
+func readClocks(fs proc.FS, pid int) (c image.Clocks, err error) {
+	ours, err := fs.Process(os.Getpid()).TimeOffsets()
+	if err != nil {
+		return c, err
+	}
+	theirs, err := fs.Process(pid).TimeOffsets()
+	if err != nil {
+		return c, err
+	}
 	for _, r := range []struct {
 		clock int32
 		to    *int64
@@ -48,5 +58,8 @@ func readClocks() (c image.Clocks, err error) {
 			return c, err
 		}
 	}
+	c.Monotonic += theirs.Monotonic - ours.Monotonic
+	c.Boottime += theirs.Boottime - ours.Boottime
+	c.MonotonicOffset, c.BoottimeOffset = theirs.Monotonic, theirs.Boottime
 	return c, nil
 }

@@ -34,6 +34,9 @@ type Options struct {
 	// Progress, if set, hears of every piece of memory that was copied. It is
 	// called from several goroutines.
 	Progress func(done, total int64)
+	// Released, if set, is called as soon as the program runs again, before
+	// the image is made durable. (Only with ThenRun.)
+	Released func()
 	// Helpers are processes that work for this save and are therefore no part
 	// of what is saved: the agent's middle child and the engine.
 	Helpers []int

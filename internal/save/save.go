@@ -66,6 +66,9 @@ func Save(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 		result.Frozen = time.Since(f.since)
+		if o.Released != nil {
+			o.Released()
+		}
 	}
 	syncing := time.Now()
 	if err := w.Publish(image.CommitOptions{Fsync: o.Sync}); err != nil {
@@ -242,7 +245,7 @@ func (c *collector) identify(p image.Process) error {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
 	t := &p.Threads[0]
-	host, err := describeHost(c.fs, len(t.XSave), abi.XFeatures(t.XSave))
+	host, err := describeHost(c.fs, c.o.PID, len(t.XSave), abi.XFeatures(t.XSave))
 	if err != nil {
 		return err
 	}
