@@ -1,7 +1,6 @@
 package kind
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -39,6 +38,7 @@ type world struct {
 	Warnings []string
 	Payload  []byte // what AddPayload stored
 	all      []*Desc
+	frozen   *SaveContext
 	local    []*os.File // copies that kinds asked for
 }
 
@@ -126,7 +126,11 @@ func (w *world) describe(fd int, others ...int) (*image.OpenFile, error) {
 	if _, err := Describe(w.saveContext(false), w.desc(fd)); err != nil {
 		return nil, err
 	}
-	f, err := Describe(w.saveContext(true), w.desc(fd))
+	if w.frozen == nil {
+		w.frozen = w.saveContext(true)
+	}
+	w.frozen.All = w.all
+	f, err := Describe(w.frozen, w.desc(fd))
 	if err != nil {
 		return nil, err
 	}
@@ -196,33 +200,23 @@ func (w *world) restore() {
 func (w *world) tryRestore() error {
 	w.t.Helper()
 	w.drop()
-	var m image.Manifest
-	text, err := json.Marshal(w.Manifest)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		w.t.Fatal(err)
-	}
 	made := map[int]*os.File{}
 	madeAt := map[int]*os.File{}
 	finals := map[int][]Final{}
-	r := &RestoreContext{
-		Manifest: &m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
-		Payload: w.payload,
-		Made:    func(f *image.OpenFile, fd *os.File) { made[f.ID] = fd },
-		MadeAt:  func(_ *image.OpenFile, n int, fd *os.File) { madeAt[n] = fd },
-		Final:   func(f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) },
-		Warn:    w.warn,
-	}
+	r := w.restoreContext(func(f *image.OpenFile, fd *os.File) { made[f.ID] = fd })
+	r.MadeAt = func(_ *image.OpenFile, n int, fd *os.File) { madeAt[n] = fd }
+	r.Final = func(f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) }
 	defer r.Close()
-	defer func() {
+	m := r.Manifest
+	closeAll := func() {
 		for _, m := range []map[int]*os.File{made, madeAt} {
 			for _, fd := range m {
 				_ = fd.Close()
 			}
+			clear(m)
 		}
-	}()
+	}
+	defer closeAll()
 	for i := range m.Files {
 		if err := Remake(r, &m.Files[i]); err != nil {
 			return err
@@ -248,16 +242,55 @@ func (w *world) tryRestore() error {
 			}
 		}
 	}
-	r.Close() // as the execve does
+	// The execve closes all the others. What comes finally comes after that:
+	// closing any descriptor of a file gives up POSIX locks.
+	closeAll()
+	r.Close()
 	return w.run(b)
 }
 
-func (w *world) payload(ref image.PayloadRef) io.ReaderAt {
-	b := make([]byte, ref.Size)
-	for _, e := range ref.Extents {
-		copy(b[e.Off:e.Off+e.Len], w.Payload[e.Pos:])
+// restoreContext is a context for what was saved so far, after the manifest
+// went through JSON. Its Final forgets what it is told.
+func (w *world) restoreContext(made func(*image.OpenFile, *os.File)) *RestoreContext {
+	w.t.Helper()
+	text, err := json.Marshal(w.Manifest)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	return bytes.NewReader(b)
+	m := new(image.Manifest)
+	if err := json.Unmarshal(text, m); err != nil {
+		w.t.Fatal(err)
+	}
+	return &RestoreContext{
+		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
+		Payload: w.payload, Made: made, Warn: w.warn,
+		MadeAt: func(f *image.OpenFile, _ int, fd *os.File) { made(f, fd) },
+		Final:  func(*image.OpenFile, Final) {},
+	}
+}
+
+func (w *world) payload(ref image.PayloadRef) io.ReaderAt {
+	return payloadReader{w.Payload, ref}
+}
+
+// payloadReader reads what addPayload stored, at the offsets that it had.
+type payloadReader struct {
+	stored []byte
+	ref    image.PayloadRef
+}
+
+func (r payloadReader) ReadAt(b []byte, off int64) (int, error) {
+	n := copy(b, make([]byte, max(0, min(int64(len(b)), r.ref.Size-off))))
+	for _, e := range r.ref.Extents {
+		from, to := max(e.Off, off), min(e.Off+e.Len, off+int64(n))
+		if from < to {
+			copy(b[from-off:to-off], r.stored[e.Pos+from-e.Off:])
+		}
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // run executes a plan in the test process.

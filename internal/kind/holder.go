@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"ckpt/internal/sys"
 )
@@ -19,7 +20,20 @@ import (
 // is the answer for the rest, as far as this user may look there. Names are
 // compared and nothing is opened, since touching what others have open (a dead
 // NFS server's files) can hang.
+//
+// It asks for a while, since the original process may just be dying.
 func holderOf(path string, fd int) string {
+	for end := time.Now().Add(holderPatience); ; time.Sleep(10 * time.Millisecond) {
+		if holder := holderNow(path, fd); holder == "" || time.Now().After(end) {
+			return holder
+		}
+	}
+}
+
+// holderPatience is how long a file may be held before that counts.
+const holderPatience = 300 * time.Millisecond
+
+func holderNow(path string, fd int) string {
 	err := sys.SetLease(fd, sys.LeaseWrite)
 	if err == nil {
 		_ = sys.SetLease(fd, sys.LeaseNone) // closing fd would do it, too

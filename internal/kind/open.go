@@ -27,13 +27,20 @@ func writable(flags int) bool {
 // isNotSeekable reports whether err says that a file has no position.
 func isNotSeekable(err error) bool { return errors.Is(err, syscall.ESPIPE) }
 
-// isFile matches regular files, and mappings of what can only be one.
+// isFile matches regular files, and mappings of what can only be one. Some
+// kernel objects pass for regular files, but have no path.
 func isFile(d *Desc) bool {
+	if !strings.HasPrefix(d.Link, "/") || d.Link == secretmem {
+		return false
+	}
 	if d.FD < 0 && d.Stat == (Stat{}) {
-		return strings.HasPrefix(d.Link, "/")
+		return true
 	}
 	return d.Stat.Mode&sys.ModeType == sys.ModeRegular
 }
+
+// secretmem is the link of what memfd_secret(2) makes.
+const secretmem = "/secretmem (deleted)"
 
 // isMissing reports whether err says that there is no such file.
 func isMissing(err error) bool {

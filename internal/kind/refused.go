@@ -42,7 +42,7 @@ var refusals = []refusal{
 		"the state of GPUs is not supported", "close the device before saving"},
 	{linked("/dmabuf:"), "DMA buffer",
 		"the state of GPUs and other devices is not supported", "close the device before saving"},
-	{linked("/secretmem"), "secret memory",
+	{linked(secretmem), "secret memory",
 		"memory of memfd_secret is hidden from everybody but the process itself", "unmap it before saving"},
 	{linked("mnt:[", "net:[", "ipc:[", "uts:[", "user:[", "pid:[", "cgroup:[", "time:["), "namespace",
 		"a namespace lives only as long as somebody is in it", "close it before saving"},

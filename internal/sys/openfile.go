@@ -49,8 +49,11 @@ func OpenFile(path string, flags int, mode uint32) (*os.File, error) {
 // Reopen opens what fd refers to once more, with flags of its own, by
 // /proc/self/fd, which also works for files without a name.
 func Reopen(fd, flags int) (*os.File, error) {
-	return OpenFile("/proc/self/fd/"+strconv.Itoa(fd), flags, 0)
+	return OpenFile(FDPath(fd), flags, 0)
 }
+
+// FDPath is a path of this process that leads to what fd refers to.
+func FDPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // futimens is utimensat(2) without a path, which x/sys does not offer.
 func futimens(fd int, ts []unix.Timespec) error {
