@@ -41,7 +41,6 @@ func TestBadImages(t *testing.T) {
 		"one byte longer": append(bytes.Clone(good), 0),
 		"zero tail":       zeroTail,
 		"magic":           flip(0),
-		"machine":         flip(18),
 		"first note":      flip(len(good) / 100),
 		"last byte":       flip(len(good) - 1),
 		"middle":          flip(len(good) / 2),
@@ -72,6 +71,21 @@ func TestExecutableIsNoImage(t *testing.T) {
 		ckpt(t, dir, os.Geteuid(), command, program).want(t, exitDamaged, program)
 	}
 	ckpt(t, dir, os.Geteuid(), "restore", program).want(t, exitRestore, program)
+}
+
+// TestOtherMachine: an image of another kind of machine is called that.
+func TestOtherMachine(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	image := goodImage(t)
+	image[18] = 183 // e_machine: EM_AARCH64
+	if err := os.WriteFile(filepath.Join(dir, "myckpt"), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"verify", "show", "plan"} {
+		ckpt(t, dir, os.Geteuid(), command, "myckpt").want(t, exitIncompatible, "myckpt", "AARCH64")
+	}
+	ckpt(t, dir, os.Geteuid(), "restore", "myckpt").want(t, exitRestore, "myckpt", "AARCH64")
 }
 
 // TestNewerImage: an image of a later version says so; it is not called damaged.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Exit codes of ckpt, of the table in docs.
@@ -125,23 +126,43 @@ func (p *process) save(uid int, args ...string) {
 }
 
 // saveBySignal sends SIGUSR2 to a process that runs with the library and waits
-// until the image is there.
+// until the image is there, which is moved to dir/myckpt if the process works
+// somewhere else.
 func (p *process) saveBySignal() {
 	p.t.Helper()
-	image := filepath.Join(p.dir, "myckpt")
+	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", p.pid()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	image := filepath.Join(cwd, "myckpt")
 	if err := os.Remove(image); err != nil && !os.IsNotExist(err) {
 		p.t.Fatal(err)
 	}
 	if err := syscall.Kill(p.pid(), syscall.SIGUSR2); err != nil {
 		p.t.Fatal(err)
 	}
-	eventually(p.t, "myckpt after kill -12; "+p.describe(), func() bool {
+	for end := time.Now().Add(bound); ; time.Sleep(2 * time.Millisecond) {
+		if _, err := os.Stat(image); err == nil {
+			break
+		}
 		if p.ended() {
 			p.t.Fatalf("the program ended by kill -12, status %d\n%s", p.wait(), text(p.dir, "err"))
 		}
-		_, err := os.Stat(image)
-		return err == nil
-	})
+		if time.Now().After(end) {
+			p.t.Fatalf("no myckpt %v after kill -12; the log: %s", bound, text(p.dir, agentLog))
+		}
+	}
+	if err := os.Rename(image, filepath.Join(p.dir, "myckpt")); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// agentLog is where a program's library says what went wrong.
+const agentLog = "agent.log"
+
+// withLibrary is the environment of a program that saves itself on SIGUSR2.
+func withLibrary(t *testing.T) []string {
+	return []string{"LD_PRELOAD=" + binary(t, "libckpt.so"), "CKPT_LOG=" + agentLog}
 }
 
 // restore starts a restore of dir/myckpt by one of the two commands. comm is

@@ -79,7 +79,7 @@ func saveKillRestore(t *testing.T, p *probe, uid int) {
 // TestSignal is the seed's contract: preload, kill -12, kill -9, myrestart.
 func TestSignal(t *testing.T) {
 	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
-		r := startProbe(t, p, os.Geteuid(), "LD_PRELOAD="+binary(t, "libckpt.so"))
+		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
 		r.goneAt = time.Now()
 		r.saveBySignal()
 		r.saves++
@@ -92,7 +92,7 @@ func TestSignal(t *testing.T) {
 // TestSignalAndRunOn: the program runs on after kill -12.
 func TestSignalAndRunOn(t *testing.T) {
 	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
-		r := startProbe(t, p, os.Geteuid(), "LD_PRELOAD="+binary(t, "libckpt.so"))
+		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
 		r.saveBySignal()
 		r.saves++
 		r.finish()

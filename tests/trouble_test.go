@@ -304,9 +304,11 @@ func TestGdbOpensImage(t *testing.T) {
 	eventually(t, "the program asleep", func() bool { return p.syscall() == unix.SYS_CLOCK_NANOSLEEP })
 	p.save(os.Geteuid())
 	image := filepath.Join(dir, "myckpt")
-	out, err := exec.Command("gdb", "-nx", "-batch", "-ex", "bt", "-ex", "up 3", "-ex", "info locals", "-ex", "p $sp", program, image).CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("main (argc=2, argv=")) || !bytes.Contains(out, []byte("nanosleep")) {
-		t.Errorf("gdb: %v\n%s", err, out)
+	out, err := exec.Command("gdb", "-nx", "-batch", "-ex", "bt", "-ex", "up 9", "-ex", "info locals", "-ex", "p memory[0]", program, image).CombinedOutput()
+	for _, want := range []string{"nanosleep (", "in main (", "counter.c:", "step = ", "state = ", "$1 = "} {
+		if err != nil || !bytes.Contains(out, []byte(want)) {
+			t.Errorf("gdb: %v, no %q\n%s", err, want, out)
+		}
 	}
 	for _, argv := range [][]string{
 		{"readelf", "-a", "-W", image},
