@@ -10,6 +10,7 @@ const (
 	PrGetKeepCaps       = 7
 	PrSetKeepCaps       = 8
 	PrSetName           = 15
+	PrCapBSetDrop       = 24
 	PrSetTimerSlack     = 29
 	PrGetTimerSlack     = 30
 	PrSetMM             = 35

@@ -29,15 +29,15 @@ func (p *preparation) compile() (*compiled, error) {
 		return nil, err
 	}
 	for room := uint64(1 << 20); ; room *= 2 {
-		// Room for the vDSO, then for the block, then, only until the first
-		// op, for the executable.
-		gap, err := findGap(p.process.Areas, v.size()+2*room)
+		// Room for the vDSO, for the block, for the executable (only until the
+		// first op), and for shared memory on its way to its places.
+		gap, err := findGap(p.process.Areas, v.size()+2*room+largestShared(p.process.Areas))
 		if err != nil {
 			return nil, &HostError{Reason: err.Error()}
 		}
 		c := &compiled{park: gap.start + v.size(), errFD: int(p.files.errFD.Fd())}
 		c.load = c.park + room
-		w := &writer{p: p, b: plan.NewBuilder(), v: v, work: span{gap.start, c.park + room}, block: c.park}
+		w := &writer{p: p, b: plan.NewBuilder(), v: v, work: span{gap.start, c.park + room}, block: c.park, scratch: c.load + room}
 		if c.plan, err = w.write(); err != nil {
 			return nil, err
 		}
@@ -54,8 +54,10 @@ type writer struct {
 	v     *vdso
 	work  span   // what the saved process does not use: the vDSO's parking place and the block
 	block uint64 // address of the block
-	frame plan.Arg
-	keep  uint64 // of the block stays mapped: code and signal frame
+	// scratch is free until the plan's end, for as much as largestShared says.
+	scratch uint64
+	frame   plan.Arg
+	keep    uint64 // of the block stays mapped: code and signal frame
 }
 
 // write tells the plan in the order of its execution.

@@ -23,14 +23,14 @@ var advice = []struct {
 
 // memory maps every area where it was and fills it.
 func (w *writer) memory() error {
-	shared := groupShared(w.p.process.Areas)
+	w.sharedObjects()
 	for i := range w.p.process.Areas {
 		a := &w.p.process.Areas[i]
 		switch a.Kind {
 		case image.VDSO, image.VVar:
 			continue // see vdso.settle
 		}
-		if err := w.area(a, shared[i]); err != nil {
+		if err := w.area(a); err != nil {
 			return fmt.Errorf("%s: %w", areaName(a), err)
 		}
 	}
@@ -45,10 +45,8 @@ func areaName(a *image.Area) string {
 	return fmt.Sprintf("%s %s-%s", name, a.Start, a.End)
 }
 
-// area adds the steps for one area. whole is the size to map at once, if it is
-// more than the area: the first of several that are one shared object. 0 means
-// that the area is mapped already.
-func (w *writer) area(a *image.Area, whole uint64) error {
+// area adds the steps for one area.
+func (w *writer) area(a *image.Area) error {
 	name := areaName(a)
 	source, err := w.source(a)
 	if err != nil {
@@ -56,12 +54,12 @@ func (w *writer) area(a *image.Area, whole uint64) error {
 	}
 	fills := w.p.fills(a, source.unchanged)
 	prot := a.Prot
-	if len(fills) > 0 || whole != a.Size() {
+	if len(fills) > 0 || a.Kind == image.SharedAnonymous {
 		prot |= image.ProtRead | image.ProtWrite
 	}
 	start, size := plan.Imm(uint64(a.Start)), plan.Imm(a.Size())
-	if whole != 0 {
-		w.b.Call("map "+name, abi.SysMmap, start, plan.Imm(whole), plan.Imm(uint64(prot)),
+	if a.Kind != image.SharedAnonymous {
+		w.b.Call("map "+name, abi.SysMmap, start, size, plan.Imm(uint64(prot)),
 			plan.Imm(source.flags), plan.Imm(source.fd), plan.Imm(source.offset)).Want(start)
 	}
 	if a.HasFlag("hg") {
@@ -76,7 +74,7 @@ func (w *writer) area(a *image.Area, whole uint64) error {
 			f.Addr, f.Pos, f.Len = f.Addr+n, f.Pos+n, f.Len-n
 		}
 	}
-	if prot != a.Prot || whole != a.Size() {
+	if prot != a.Prot {
 		w.b.Call("protect "+name, abi.SysMprotect, start, size, plan.Imm(uint64(a.Prot)))
 	}
 	w.flags(a, name)
@@ -100,10 +98,7 @@ func (w *writer) source(a *image.Area) (source, error) {
 		anonymous.flags |= abi.MapGrowsDown | abi.MapStack
 	}
 	switch a.Kind {
-	case image.Anonymous:
-		return anonymous, nil
-	case image.SharedAnonymous:
-		anonymous.flags = anonymous.flags&^abi.MapPrivate | abi.MapShared
+	case image.Anonymous, image.SharedAnonymous:
 		return anonymous, nil
 	case image.PrivateFile:
 		if a.Whole && (a.File < 0 || !w.p.files.unchanged(a.File)) {
@@ -153,30 +148,6 @@ func anonymousName(name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// groupShared tells for each area how many bytes to map when it is its turn.
-// That is its own size but for shared anonymous memory: mappings of one object
-// (it was mapped once, and mprotect or the like made several areas of it) are
-// mapped at once by the first of them, and the others get 0.
-func groupShared(areas []image.Area) []uint64 {
-	sizes := make([]uint64, len(areas))
-	first := -1
-	for i := range areas {
-		a := &areas[i]
-		sizes[i] = a.Size()
-		if a.Kind != image.SharedAnonymous {
-			first = -1
-			continue
-		}
-		if first >= 0 && areas[i-1].End == a.Start && areas[i-1].Offset+areas[i-1].Size() == a.Offset && areas[i-1].Object == a.Object {
-			sizes[first] += a.Size()
-			sizes[i] = 0
-			continue
-		}
-		first = i
-	}
-	return sizes
 }
 
 // fills lists what has to be read into an area, in long pieces. onlyDirty

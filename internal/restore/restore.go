@@ -121,6 +121,7 @@ func (p *preparation) open() error {
 	if err := p.compareHost(); err != nil {
 		return err
 	}
+	p.warnCapabilities()
 	p.files = newFiles(p)
 	return p.files.remake()
 }

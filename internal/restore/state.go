@@ -148,36 +148,3 @@ func (w *writer) limits() {
 			w.b.Data(words(l.Cur, l.Max)), plan.Imm(0)).MayFail()
 	}
 }
-
-// credentials gives up rights that the program did not have, and then sets
-// what changing ids would clear.
-func (w *writer) credentials() {
-	c, own := w.p.process.Credentials, w.p.host.status
-	if c.UID != own.Uid || c.GID != own.Gid {
-		groups := make([]byte, 0, 4*len(c.Groups))
-		for _, g := range c.Groups {
-			groups = binary.LittleEndian.AppendUint32(groups, uint32(g))
-		}
-		w.b.Call("set the supplementary groups", abi.SysSetgroups, plan.Imm(uint64(len(c.Groups))), w.b.Data(groups))
-		w.b.Call("set the group ids", abi.SysSetresgid, plan.Imm(uint64(c.GID[0])), plan.Imm(uint64(c.GID[1])), plan.Imm(uint64(c.GID[2])))
-		w.b.Call("set the user ids", abi.SysSetresuid, plan.Imm(uint64(c.UID[0])), plan.Imm(uint64(c.UID[1])), plan.Imm(uint64(c.UID[2])))
-	}
-	if inherit := c.Inheritable & own.CapPrm; c.Permitted != own.CapPrm || c.Effective != own.CapEff || c.Inheritable != own.CapInh {
-		permitted, effective := c.Permitted&own.CapPrm, c.Effective&own.CapPrm
-		const version3 = 0x20080522
-		header := words(version3)
-		data := make([]byte, 0, 24)
-		for shift := 0; shift < 64; shift += 32 {
-			for _, set := range []uint64{effective, permitted, inherit} {
-				data = binary.LittleEndian.AppendUint32(data, uint32(set>>shift))
-			}
-		}
-		if c.UID == own.Uid {
-			w.b.Call("set the capabilities", abi.SysCapset, w.b.Data(header), w.b.Data(data))
-		}
-	}
-	w.b.Call("set the parent death signal", abi.SysPrctl, plan.Imm(abi.PrSetPDeathSig), plan.Imm(uint64(w.p.thread.PDeathSig)))
-	if d := w.p.process.Attributes.Dumpable; d == 0 || d == 1 {
-		w.b.Call("set the dumpable attribute", abi.SysPrctl, plan.Imm(abi.PrSetDumpable), plan.Imm(uint64(d)))
-	}
-}

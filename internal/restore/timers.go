@@ -47,6 +47,12 @@ func (w *writer) timers() error {
 		}
 	}
 	for which, t := range w.p.process.Timers.Interval {
+		if t.Value == 0 && t.Interval != 0 {
+			// It has fired, and starts again when its signal is delivered,
+			// which is pending (kernel/signal.c, dequeue_signal). Firing once
+			// more at once makes no second signal.
+			t.Value = 1
+		}
 		if t.Value != 0 {
 			w.b.Call("start the interval timer", abi.SysSetitimer, plan.Imm(uint64(which)),
 				w.b.Data(words(uint64(t.Interval/1e6), uint64(t.Interval%1e6), uint64(t.Value/1e6), uint64(t.Value%1e6))), plan.Imm(0))

@@ -101,25 +101,7 @@ func (s *subject) classify(vmas []proc.VMA) []mapping {
 		s.refuseMapping(&m)
 		ms = append(ms, m)
 	}
-	s.refuseScattered(ms)
 	return ms
-}
-
-// refuseScattered notes shared anonymous memory that is mapped in several
-// places: it would come back as several memories.
-func (s *subject) refuseScattered(ms []mapping) {
-	last := map[uint64]*mapping{}
-	for i := range ms {
-		m := &ms[i]
-		if m.Kind != image.SharedAnonymous {
-			continue
-		}
-		if p := last[m.Object]; p != nil && (p.End != m.Start || p.Offset+p.Size() != m.Offset) {
-			s.refuse(fmt.Sprintf("memory at %s-%s", m.Start, m.End),
-				fmt.Sprintf("is the same shared memory as %s-%s, mapped apart", p.Start, p.End), "")
-		}
-		last[m.Object] = m
-	}
 }
 
 func protOf(v *proc.VMA) (p image.Prot) {

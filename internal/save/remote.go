@@ -73,17 +73,21 @@ func (r *remote) words(n int) []uint64 {
 // word32 reads the int at the start of scratch memory.
 func (r *remote) word32() int32 { return int32(r.words(1)[0]) }
 
-// signalActions fetches the action of every signal in set (bit n-1 for signal
-// n); the others have the default action.
-func (r *remote) signalActions(set uint64) map[int]abi.SigAction {
+// signalActions fetches the action of every signal. Those that are the default
+// in every respect are left out; a default handler can come with flags
+// (SA_NOCLDWAIT) and a mask that the program can ask for.
+func (r *remote) signalActions() map[int]abi.SigAction {
+	const sigKill, sigStop = 9, 19
 	actions := map[int]abi.SigAction{}
 	for sig := 1; sig <= abi.NSig; sig++ {
-		if set&(1<<(sig-1)) == 0 {
+		if sig == sigKill || sig == sigStop {
 			continue
 		}
 		r.call(fmt.Sprintf("action for signal %d", sig), abi.SysRtSigaction, uint64(sig), 0, r.scratch, 8)
 		w := r.words(4)
-		actions[sig] = abi.SigAction{Handler: w[0], Flags: w[1], Restorer: w[2], Mask: w[3]}
+		if a := (abi.SigAction{Handler: w[0], Flags: w[1], Restorer: w[2], Mask: w[3]}); a != (abi.SigAction{}) {
+			actions[sig] = a
+		}
 	}
 	return actions
 }

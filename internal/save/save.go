@@ -225,7 +225,7 @@ func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, t
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	r := newRemote(in)
-	p.Signals.Actions = r.signalActions(c.s.status.SigCgt | c.s.status.SigIgn)
+	p.Signals.Actions = r.signalActions()
 	p.Memory.Brk = r.brk()
 	p.Timers.Interval = r.intervalTimers()
 	for _, timer := range timers {
