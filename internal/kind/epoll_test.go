@@ -97,7 +97,7 @@ func TestEpollDisabledOneshot(t *testing.T) {
 	ep := w.epoll()
 	r, wr := w.pipe(0)
 	w.register(ep, r, sys.EpollIn|sys.EpollOneshot, 1)
-	unix.Close(wr)
+	w.shut(wr)
 	if got := ready(t, ep); !slices.Equal(got, []uint64{1}) {
 		t.Fatalf("ready %x", got)
 	}

@@ -129,7 +129,7 @@ func TestFIFOReaderWhoseWriterIsGone(t *testing.T) {
 	w := newWorld(t)
 	path, r, wr := w.fifoPair()
 	w.save(r)
-	unix.Close(wr)
+	w.shut(wr)
 	w.drop()
 	wantRefused(t, w.tryRestore(), path, "nobody writes")
 }
@@ -144,7 +144,7 @@ func TestFIFOWriterWhoseReaderIsOutside(t *testing.T) {
 	if got := readOnce(t, r, 100); got != "to outside" {
 		t.Errorf("read %q", got)
 	}
-	unix.Close(r)
+	w.shut(r)
 	wantRefused(t, w.tryRestore(), path, "nobody reads")
 }
 
@@ -153,12 +153,12 @@ func TestFIFOEndsThatWereAlone(t *testing.T) {
 	// A reader that has seen its writer go is told of the end.
 	w := newWorld(t)
 	_, r, wr := w.fifoPair()
-	unix.Close(wr)
+	w.shut(wr)
 	// A reader that never had a writer is not.
 	quiet := w.open(newFIFO(t), unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	// A writer without a reader gets EPIPE.
 	_, r3, broken := w.fifoPair()
-	unix.Close(r3)
+	w.shut(r3)
 	w.save(r, quiet, broken)
 	w.restore()
 	if ready, err := sys.Poll(r); err != nil || !ready.Hup {

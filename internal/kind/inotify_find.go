@@ -21,13 +21,24 @@ type watchFinder struct {
 	mounts []proc.Mount
 	denied bool // handles can not be opened
 
-	queue   []string // paths to look at next
 	known   map[string]bool
 	byInode map[uint64][]string // paths that were looked at
-	budget  int                 // how many more to look at: about 3 us each
+	queues  []searchQueue
+	budget  int
 }
 
-const findBudget = 20_000
+// searchQueue are directories to look into: a likely one and what is below.
+type searchQueue struct {
+	dirs   []string
+	budget int // how many more files to look at
+}
+
+// How many files are looked at, about 3 us each: in all, and below one
+// candidate, so that a large one does not use up the time of the others.
+const (
+	findBudget = 20_000
+	treeBudget = 4_000
+)
 
 func newWatchFinder(c *SaveContext) *watchFinder {
 	f := &watchFinder{c: c, known: map[string]bool{}, byInode: map[uint64][]string{}, budget: findBudget}
@@ -40,7 +51,7 @@ func (f *watchFinder) find(w proc.InotifyWatch) string {
 	if path := f.byHandle(w); path != "" {
 		return path
 	}
-	if len(f.known) == 0 {
+	if f.queues == nil {
 		f.addCandidates()
 	}
 	for {
@@ -49,12 +60,9 @@ func (f *watchFinder) find(w proc.InotifyWatch) string {
 				return path
 			}
 		}
-		if len(f.queue) == 0 || f.budget <= 0 {
+		if !f.lookFurther() {
 			return ""
 		}
-		next := f.queue[0]
-		f.queue = f.queue[1:]
-		f.look(next)
 	}
 }
 
@@ -103,81 +111,76 @@ func isWatched(path string, w proc.InotifyWatch) bool {
 	return err == nil && st.Ino == w.Ino && st.DevMajor == w.Dev>>20 && st.DevMinor == w.Dev&(1<<20-1)
 }
 
-// addCandidates queues the paths that the process is known to deal with. What
-// can not be read is left out.
+// addCandidates queues the paths that the process is known to deal with, the
+// likely ones first. What can not be read is left out.
 func (f *watchFinder) addCandidates() {
 	p := f.c.FS.Process(f.c.PID)
+	cwd, _ := p.Cwd()
 	var paths []string
-	cwd, err := p.Cwd()
-	if err == nil {
-		paths = append(paths, cwd.Path)
-	}
 	for _, d := range f.c.All {
 		path, _ := proc.SplitDeleted(d.Link)
 		paths = append(paths, path)
 	}
+	args, _ := p.Cmdline()
+	for _, arg := range args {
+		if _, value, ok := strings.Cut(arg, "="); ok { // --watch=DIR
+			arg = value
+		}
+		if !filepath.IsAbs(arg) {
+			arg = filepath.Join(cwd.Path, arg)
+		}
+		paths = append(paths, arg)
+	}
+	paths = append(paths, cwd.Path)
+	for _, path := range paths {
+		paths = append(paths, filepath.Dir(path))
+	}
 	if exe, err := p.Exe(); err == nil {
 		paths = append(paths, exe.Path)
 	}
-	words, _ := p.Cmdline()
 	environ, _ := p.Environ()
 	for _, e := range environ {
 		_, value, _ := strings.Cut(e, "=")
-		words = append(words, strings.Split(value, ":")...)
-	}
-	for _, w := range words {
-		_, value, option := strings.Cut(w, "=")
-		if !option {
-			value = w
-		}
-		if !filepath.IsAbs(value) {
-			value = filepath.Join(cwd.Path, value)
-		}
-		paths = append(paths, value)
+		paths = append(paths, strings.Split(value, ":")...)
 	}
 	for _, path := range paths {
-		f.enqueue(path)
-	}
-	for _, path := range paths {
-		if filepath.IsAbs(path) {
-			f.enqueue(filepath.Dir(path))
+		if !filepath.IsAbs(path) {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			q := searchQueue{budget: treeBudget}
+			f.note(&q, real)
+			f.queues = append(f.queues, q)
 		}
 	}
 }
 
-func (f *watchFinder) enqueue(path string) {
-	if !filepath.IsAbs(path) {
-		return
+// lookFurther looks into the next directory; false if there is none.
+func (f *watchFinder) lookFurther() bool {
+	for i := range f.queues {
+		q := &f.queues[i]
+		if len(q.dirs) == 0 || q.budget <= 0 || f.budget <= 0 {
+			continue
+		}
+		next := q.dirs[0]
+		q.dirs = q.dirs[1:]
+		f.look(q, next)
+		return true
 	}
-	path = filepath.Clean(path)
-	if real, err := filepath.EvalSymlinks(path); err == nil && !f.known[real] {
-		f.known[real] = true
-		f.queue = append(f.queue, real)
-	}
+	return false
 }
 
-// look takes in a path and what is in it.
-func (f *watchFinder) look(path string) {
-	st, ok := f.note(path)
-	if !ok || st.Mode&sys.ModeType != sys.ModeDir {
-		return
-	}
+// look takes in what is in a directory.
+func (f *watchFinder) look(q *searchQueue, path string) {
 	dir, err := os.Open(path)
 	if err != nil {
 		return
 	}
 	defer dir.Close()
-	for f.budget > 0 {
-		names, err := dir.Readdirnames(min(256, f.budget))
+	for q.budget > 0 && f.budget > 0 {
+		names, err := dir.Readdirnames(min(256, q.budget, f.budget))
 		for _, name := range names {
-			child := filepath.Join(path, name)
-			if f.known[child] {
-				continue
-			}
-			f.known[child] = true
-			if st, ok := f.note(child); ok && st.Mode&sys.ModeType == sys.ModeDir {
-				f.queue = append(f.queue, child)
-			}
+			f.note(q, filepath.Join(path, name))
 		}
 		if err != nil {
 			return // the end, mostly
@@ -185,12 +188,20 @@ func (f *watchFinder) look(path string) {
 	}
 }
 
-func (f *watchFinder) note(path string) (sys.FileStat, bool) {
+// note takes in a path and queues it if it is a directory.
+func (f *watchFinder) note(q *searchQueue, path string) {
+	if f.known[path] {
+		return
+	}
+	q.budget--
 	f.budget--
+	f.known[path] = true
 	st, err := sys.LstatPath(path)
 	if err != nil {
-		return st, false
+		return
 	}
 	f.byInode[st.Ino] = append(f.byInode[st.Ino], path)
-	return st, true
+	if st.Mode&sys.ModeType == sys.ModeDir {
+		q.dirs = append(q.dirs, path)
+	}
 }

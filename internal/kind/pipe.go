@@ -93,7 +93,7 @@ func remakePipeEnd(r *RestoreContext, f *image.OpenFile) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := Object(r, f.Path, func() (*ownPipe, error) { return r.newPipe(f, det.Size) })
+	own, err := Object(r, "pipe "+f.Path, func() (*ownPipe, error) { return r.newPipe(f, det.Size) })
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,20 @@ func (w *world) pipe(flags int) (r, wr int) {
 	return w.keep(p[0], nil), w.keep(p[1], nil)
 }
 
+// shut closes what fd refers to and keeps the number, which another test could
+// get otherwise.
+func (w *world) shut(fd int) {
+	w.t.Helper()
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer unix.Close(null)
+	if err := unix.Dup3(null, fd, unix.O_CLOEXEC); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // readOnce is one read(2) of up to n bytes.
 func readOnce(t *testing.T, fd, n int) string {
 	t.Helper()
@@ -73,7 +87,7 @@ func TestPipeKeepsBytesSizeAndFlags(t *testing.T) {
 	if got := readOnce(t, r, 100); got != "more" {
 		t.Errorf("read %q", got)
 	}
-	_ = unix.Dup3(w.open("/dev/null", os.O_RDONLY, 0), wr, unix.O_CLOEXEC)
+	w.shut(wr)
 	if got := readOnce(t, r, 100); got != "" {
 		t.Errorf("read %q after the writer has closed", got)
 	}
@@ -167,9 +181,9 @@ func TestPipeWithoutOtherEnd(t *testing.T) {
 	w := newWorld(t)
 	r, wr := w.pipe(0)
 	writeAll(t, wr, "rest")
-	unix.Close(wr)
+	w.shut(wr)
 	r2, wr2 := w.pipe(0)
-	unix.Close(r2)
+	w.shut(r2)
 	w.save(r, wr2)
 	w.restore()
 	if got := readOnce(t, r, 10); got != "rest" {
@@ -194,7 +208,7 @@ func TestPipeOpenedForBoth(t *testing.T) {
 	}
 	both := w.keep(unix.Dup(int(f.Fd())))
 	f.Close()
-	unix.Close(wr)
+	w.shut(wr)
 	writeAll(t, both, "self")
 	w.save(both, r)
 	w.restore()
@@ -210,19 +224,23 @@ func TestPipeOpenedForBoth(t *testing.T) {
 	}
 }
 
-// holder starts a process that has f open and nothing else.
-func holder(t *testing.T, f *os.File) *exec.Cmd {
+// holder starts a process that has f open too, and ends with the test process
+// at the latest.
+func holder(t *testing.T, f *os.File) {
 	t.Helper()
-	cmd := exec.Command("/bin/sleep", "60")
+	cmd := exec.Command("/bin/cat")
 	cmd.ExtraFiles = []*os.File{f}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	return cmd
 }
 
 func TestPipeSharedWithOutside(t *testing.T) {
@@ -243,7 +261,7 @@ func TestPipeSharedWithOutside(t *testing.T) {
 			r.Close()
 		}
 		_, err = w.describe(fd)
-		wantRefused(t, err, "pipe:[", "process ", "(sleep)")
+		wantRefused(t, err, "pipe:[", "process ", "(cat)")
 	}
 }
 

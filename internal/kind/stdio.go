@@ -46,6 +46,8 @@ func (stdio) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	return saveStdio(c, d, f, d.FD)
 }
 
+func isStdio(n int) bool { return n >= 0 && n <= 2 }
+
 // saveStdio describes d as kind stdio, to be taken from number n.
 func saveStdio(c *SaveContext, d *Desc, f *image.OpenFile, n int) error {
 	f.Kind = stdio{}.Name()
@@ -67,8 +69,8 @@ func (stdio) Remake(r *RestoreContext, f *image.OpenFile) error {
 	if err != nil {
 		return err
 	}
-	if det.Number < 0 || det.Number > 2 {
-		return fmt.Errorf("%s: taken from %d", r.object(f), det.Number)
+	if !isStdio(det.Number) {
+		return fmt.Errorf("%s: %w: taken from %d", r.object(f), image.ErrCorrupt, det.Number)
 	}
 	return r.inherit(f, det.Number)
 }
@@ -78,7 +80,7 @@ func (stdio) Remake(r *RestoreContext, f *image.OpenFile) error {
 func (r *RestoreContext) inherit(f *image.OpenFile, n int) error {
 	for _, number := range r.Numbers(f) {
 		from := n
-		if number <= 2 {
+		if isStdio(number) {
 			from = number
 		}
 		if err := r.inheritAt(f, number, from); err != nil {
@@ -128,11 +130,11 @@ func (r *RestoreContext) takenFrom(f *image.OpenFile, number int) *os.File {
 	if f.Kind != (stdio{}).Name() && f.Kind != (tty{}).Name() {
 		return nil
 	}
-	if number <= 2 {
+	if isStdio(number) {
 		return r.Stdio[number]
 	}
-	det, err := detail[stdioDetail](f)
-	if err != nil || det.Number < 0 || det.Number > 2 {
+	det, err := detail[stdioDetail](f) // a terminal's has the same number
+	if err != nil || !isStdio(det.Number) {
 		return nil
 	}
 	return r.Stdio[det.Number]

@@ -91,7 +91,7 @@ func (timerfd) Remake(r *RestoreContext, f *image.OpenFile) error {
 	}
 	object := r.object(f)
 	if det.Left < 0 || det.Interval < 0 || det.Deadline < 0 {
-		return fmt.Errorf("%s: negative time", object)
+		return fmt.Errorf("%s: %w: negative time", object, image.ErrCorrupt)
 	}
 	file, err := sys.CreateTimerfd(det.Clock)
 	if err != nil {

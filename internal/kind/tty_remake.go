@@ -17,7 +17,7 @@ func (tty) Remake(r *RestoreContext, f *image.OpenFile) error {
 	if err != nil {
 		return err
 	}
-	if det.Number < -1 || det.Number > 2 {
+	if det.Number != -1 && !isStdio(det.Number) {
 		return fmt.Errorf("%s: %w: terminal on %d", r.object(f), image.ErrCorrupt, det.Number)
 	}
 	terminal, err := r.openTerminal(f, det.Number)
@@ -27,10 +27,10 @@ func (tty) Remake(r *RestoreContext, f *image.OpenFile) error {
 	number := -1 // one that is the terminal
 	for _, n := range r.Numbers(f) {
 		from := n
-		if n > 2 {
+		if !isStdio(n) {
 			from = det.Number
 		}
-		if terminal != nil && (n > 2 || isTerminal(r.Stdio[n])) {
+		if terminal != nil && (!isStdio(n) || isTerminal(r.Stdio[n])) {
 			number = n
 			continue
 		}
