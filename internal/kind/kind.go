@@ -31,6 +31,8 @@ type Kind interface {
 	// (c.Frozen is false: no content is wanted, only whether it would
 	// survive), and when the process is frozen. It must not change anything
 	// the process could notice. What can not be saved is an *UnsupportedError.
+	// If it turns out to be of another kind after all, Save sets f.Kind to that
+	// and describes it so.
 	Save(c *SaveContext, d *Desc, f *image.OpenFile) error
 
 	// Remake makes the open file again and reports it by r.Made, or adds what
