@@ -47,7 +47,10 @@ func (pipe) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		// Looking through all processes takes time, which a frozen process
 		// has not got.
 		if holder := pipeHolder(c, d.Link); holder != "" {
-			return &UnsupportedError{d.object(), "also open in " + holder + ", which is not saved with it", "close it there"}
+			return &UnsupportedError{
+				d.object(), "also open in " + holder + ", which is not saved with it",
+				fmt.Sprintf("close it there; if it was only inherited, start the program with %d>&-", d.FD),
+			}
 		}
 	}
 	local, err := c.Local(d)
@@ -73,7 +76,7 @@ func ledOutside(c *SaveContext, d *Desc) error {
 	}
 	return &UnsupportedError{
 		d.object(), "its other end is in " + holder + ", which is not saved with it",
-		"only on 0, 1 and 2 can it be replaced, by those of the restart; use a named FIFO",
+		fmt.Sprintf("use a named FIFO; if it was only inherited, start the program with %d>&-", d.FD),
 	}
 }
 

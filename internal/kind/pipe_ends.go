@@ -1,7 +1,6 @@
 package kind
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"time"
@@ -83,8 +82,7 @@ func pipeHolder(c *SaveContext, link string) string {
 			time.Sleep(20 * time.Millisecond)
 		}
 		if hasOpen(p, link) {
-			comm, _ := p.Comm() // the number says enough
-			return fmt.Sprintf("process %d (%s)", pid, comm)
+			return processName(pid)
 		}
 	}
 	return ""
