@@ -53,7 +53,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@sh tests/fuzz.sh $(FUZZTIME)
 
 demo: build ## see it work: save, kill -9, restore, and gdb on the very same file
-	@sh demo/demo.sh bin
+	@sh demo/demo.sh
 
 man: ## write the man pages to man/
 	@go run -buildvcs=false -ldflags "-X ckpt/internal/cli.version=$(VERSION)" ./internal/tools/man man

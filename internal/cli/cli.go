@@ -66,7 +66,7 @@ change, and nobody needs to be root.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	prepare(root)
-	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCheck(), newVersion(),
+	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCheck(), newDoctor(), newVersion(),
 		newAgentSave(), newEmitAgent())
 	return root
 }
