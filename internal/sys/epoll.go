@@ -13,8 +13,6 @@ const EpollCtlAdd = unix.EPOLL_CTL_ADD
 const (
 	EpollIn        = unix.EPOLLIN
 	EpollOut       = unix.EPOLLOUT
-	EpollErr       = unix.EPOLLERR
-	EpollHup       = unix.EPOLLHUP
 	EpollOneshot   = unix.EPOLLONESHOT
 	EpollExclusive = unix.EPOLLEXCLUSIVE
 	EpollET        = 1 << 31 // unix.EPOLLET is negative on some architectures

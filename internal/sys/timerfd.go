@@ -12,7 +12,6 @@ import (
 // More clocks, and flags of timerfd_settime(2).
 const (
 	ClockRealtimeAlarm   = unix.CLOCK_REALTIME_ALARM
-	ClockBoottimeAlarm   = unix.CLOCK_BOOTTIME_ALARM
 	TimerfdAbstime       = unix.TFD_TIMER_ABSTIME
 	TimerfdCancelOnSet   = unix.TFD_TIMER_CANCEL_ON_SET
 	TimerfdSetTicksIoctl = 0x40085400 // TFD_IOC_SET_TICKS, _IOW('T', 0, __u64)
