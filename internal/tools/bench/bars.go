@@ -1,0 +1,46 @@
+package main
+
+// bar is what is demanded of ckpt. Medians have to pass.
+type bar struct {
+	What  string  `json:"what"`
+	Value float64 `json:"value"`
+	Limit float64 `json:"limit"`
+	Unit  string  `json:"unit"`
+	Pass  bool    `json:"pass"`
+}
+
+// barSize is the memory of the program that the bars of large programs are for.
+const barSize = 1 << 30
+
+// bars compares what was measured with what is demanded. Bars of a size that
+// was not measured are left out.
+func bars(all []series) []bar {
+	var out []bar
+	add := func(what string, value, limit float64, unit string) {
+		out = append(out, bar{what, value, limit, unit, value <= limit})
+	}
+	for _, s := range all {
+		save, restore := s.measure("save"), s.measure("restore")
+		switch {
+		case s.Engine != "ckpt":
+		case s.Size == 0:
+			add("small program, save", s.milliseconds(save.time).Median, 15, "ms")
+			add("small program, restore", s.milliseconds(restore.time).Median, 10, "ms")
+		case s.Size == barSize:
+			add("1 GB, save without fsync", s.ratio(save, write).Median, 1.5, "× write")
+			add("1 GB, restore", s.milliseconds(restore.time).Median, 700, "ms")
+			add("1 GB, restore", s.ratio(restore, freshRead).Median, 1.5, "× fresh read")
+		}
+	}
+	return out
+}
+
+// measure finds a row of the table by its key.
+func (series) measure(key string) measure {
+	for _, m := range measures {
+		if m.key == key {
+			return m
+		}
+	}
+	panic("no measure " + key)
+}

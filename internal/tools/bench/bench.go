@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+type options struct {
+	sizes []int64
+	runs  int // for each size
+	small int // of the program without memory
+	dir   string
+	json  bool
+}
+
+// bench measures everything and prints it.
+func bench(ctx context.Context, o options) error {
+	if o.runs < 1 || o.small < 1 {
+		return errors.New("-n and -small must be at least 1")
+	}
+	machine, err := lookAtMachine()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.dir, ".ckpt-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	t, err := build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	ours, err := findCkpt()
+	if err != nil {
+		return err
+	}
+	r := &report{Schema: "ckpt/bench/1", Machine: machine}
+	for _, size := range append([]int64{0}, o.sizes...) {
+		if why := t.noRoom(size); why != "" {
+			r.note("%s: not measured: %s", sizeName(size), why)
+			continue
+		}
+		s, err := t.series(ctx, ours, size, o.count(size))
+		if err != nil {
+			return err
+		}
+		r.Series = append(r.Series, s)
+	}
+	for _, p := range peers() {
+		if err := t.peer(ctx, p, o, r); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			r.note("%v", err)
+		}
+	}
+	r.Bars = bars(r.Series)
+	if o.json {
+		return r.writeJSON(os.Stdout)
+	}
+	return r.writeTable(os.Stdout)
+}
+
+// peer measures another checkpointer, if it is there and works.
+func (t *tools) peer(ctx context.Context, p peer, o options, r *report) error {
+	if err := p.usable(ctx); err != nil {
+		return fmt.Errorf("%s: not measured: %w", p.name(), err)
+	}
+	for _, size := range append([]int64{0}, o.sizes...) {
+		if t.noRoom(size) != "" {
+			continue
+		}
+		s, err := t.series(ctx, p, size, o.runs)
+		if err != nil {
+			return err
+		}
+		r.Series = append(r.Series, s)
+	}
+	return nil
+}
+
+func (o options) count(size int64) int {
+	if size == 0 {
+		return o.small
+	}
+	return o.runs
+}
+
+// parseSizes understands a list like 16M,1G.
+func parseSizes(list string) ([]int64, error) {
+	var sizes []int64
+	for word := range strings.SplitSeq(list, ",") {
+		if word == "" {
+			continue
+		}
+		digits, shift := word, 0
+		switch word[len(word)-1] {
+		case 'M':
+			digits, shift = word[:len(word)-1], 20
+		case 'G':
+			digits, shift = word[:len(word)-1], 30
+		}
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || n <= 0 || n > 1<<40>>shift || n<<shift%4096 != 0 {
+			return nil, fmt.Errorf("-sizes: %q is not like 16M or 1G", word)
+		}
+		sizes = append(sizes, n<<shift)
+	}
+	return sizes, nil
+}
+
+// sizeName is a size in a user's words.
+func sizeName(size int64) string {
+	switch {
+	case size == 0:
+		return "small"
+	case size%(1<<30) == 0:
+		return fmt.Sprintf("%d GB", size>>30)
+	case size%(1<<20) == 0:
+		return fmt.Sprintf("%d MB", size>>20)
+	}
+	return fmt.Sprintf("%d bytes", size)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseSizes(t *testing.T) {
+	t.Parallel()
+	got, err := parseSizes("16M,1G,8192")
+	if err != nil || len(got) != 3 || got[0] != 16<<20 || got[1] != 1<<30 || got[2] != 8192 {
+		t.Fatalf("parseSizes = %v, %v", got, err)
+	}
+	if got, err := parseSizes(""); err != nil || len(got) != 0 {
+		t.Errorf("parseSizes of nothing = %v, %v", got, err)
+	}
+	for _, bad := range []string{"x", "M", "-1M", "0", "100", "9999999999G"} {
+		if got, err := parseSizes(bad); err == nil {
+			t.Errorf("parseSizes(%q) = %v", bad, got)
+		}
+	}
+}
+
+// TestProgram checks that what the benchmark relies on is so: the program
+// beats, answers until it is dead, and its gaps are seen.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	tools, err := build(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := tools.start(ctx, nil, 8<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if err := p.check(ctx); err != nil {
+		t.Error(err)
+	}
+	if ns, err := p.do(ctx, commandFork); err != nil || ns == 0 {
+		t.Errorf("fork took %d ns, %v", ns, err)
+	}
+	begin, err := now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := p.beats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := p.beatAfter(ctx, n+10)
+	if err != nil || at < begin {
+		t.Errorf("beat at %d, which was waited for since %d, %v", at, begin, err)
+	}
+	// The program pauses for a millisecond after each beat.
+	if gap, err := p.longestGap(n, n+10); err != nil || gap < time.Millisecond {
+		t.Errorf("longest gap %v, %v", gap, err)
+	}
+	p.kill()
+	if err := p.check(ctx); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("a dead program answers: %v", err)
+	}
+}
+
+func TestReference(t *testing.T) {
+	t.Parallel()
+	tools, err := build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run{Image: 5<<20 + 4096}
+	if err := tools.references(t.Context(), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []reference{write, reserve, warmRead, freshRead} {
+		if ref.time(r) <= 0 {
+			t.Errorf("%s took %v", ref.name, ref.time(r))
+		}
+	}
+	if left, err := os.ReadDir(tools.dir); err != nil || len(left) != 4 {
+		t.Errorf("files left: %v, %v", left, err)
+	}
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	fast := run{Save: 12e6, Restore: 8e6, Write: 1e6, Reserve: 1e6, FreshRead: 2e6, WarmRead: 1e6, Fork: 1e5, Image: 2e6}
+	slow := fast
+	slow.Save, slow.Restore = 200e6, 9e6
+	big := run{Save: 150e6, Restore: 800e6, Write: 100e6, Reserve: 90e6, FreshRead: 500e6, WarmRead: 90e6, Fork: 20e6, Image: 1e9}
+	r := &report{Series: []series{
+		{"ckpt", 0, []run{fast, slow, slow}}, {"ckpt", 1 << 30, []run{big}}, {"criu", 0, []run{slow}},
+	}}
+	r.Bars = bars(r.Series)
+	r.note("dmtcp: %s", "not here")
+	verdicts := []bool{false, true, true, false, false}
+	if len(r.Bars) != len(verdicts) {
+		t.Fatalf("bars %+v", r.Bars)
+	}
+	for i, pass := range verdicts {
+		if r.Bars[i].Pass != pass {
+			t.Errorf("bar %+v", r.Bars[i])
+		}
+	}
+	var table, document bytes.Buffer
+	if err := r.writeTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"FAIL  small program, save: 200 ms, at most 15.0", "1.60 × fresh read", "criu, small", "dmtcp: not here"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("no %q in\n%s", want, &table)
+		}
+	}
+	if err := r.writeJSON(&document); err != nil || !strings.Contains(document.String(), `"save / write"`) {
+		t.Errorf("%v in\n%s", err, &document)
+	}
+}
+
+func TestStat(t *testing.T) {
+	t.Parallel()
+	if got := newStat([]float64{3, 1, 2}); got != (stat{1, 2, 3}) {
+		t.Errorf("stat %+v", got)
+	}
+}

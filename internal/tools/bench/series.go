@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// engine saves and restores.
+type engine interface {
+	name() string
+	// wrap is the start of a command line that runs a program so that the
+	// engine can save it.
+	wrap(dir string) []string
+	// save saves a process to a new directory, without waiting for the disk.
+	save(ctx context.Context, pid int, dir string) error
+	// restore is the command that makes it run on.
+	restore(dir string) *exec.Cmd
+}
+
+// run is what one run measured.
+type run struct {
+	Save, Pause, Before, Fsync, Restore, Fork time.Duration
+	Write, Reserve, WarmRead, FreshRead       time.Duration
+	Image                                     int64 // bytes on the disk
+}
+
+// series are the runs of one engine with one size.
+type series struct {
+	Engine string
+	Size   int64
+	Runs   []run
+}
+
+func (t *tools) series(ctx context.Context, e engine, size int64, n int) (series, error) {
+	s := series{Engine: e.name(), Size: size}
+	for range n {
+		progress("%s, %s, run %d of %d ", e.name(), sizeName(size), len(s.Runs)+1, n)
+		r, err := t.run(ctx, e, size)
+		if err != nil {
+			return s, fmt.Errorf("%s, %s: %w", e.name(), sizeName(size), err)
+		}
+		s.Runs = append(s.Runs, r)
+	}
+	progress("")
+	return s, nil
+}
+
+// progress replaces the line that tells what goes on, on a terminal.
+func progress(format string, args ...any) {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
+		fmt.Fprintf(os.Stderr, "\r\033[K"+format, args...)
+	}
+}
+
+const (
+	// calm is how long the program is watched before it is saved.
+	calm = 500 * time.Millisecond
+	// after is how many beats it is watched after it was saved.
+	after = 20
+)
+
+// run starts a program, saves it, measures what to compare with, kills it,
+// restores it, and has it check its memory.
+func (t *tools) run(ctx context.Context, e engine, size int64) (r run, err error) {
+	dir := filepath.Join(t.dir, "image")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	p, err := t.start(ctx, e.wrap(dir), size)
+	if err != nil {
+		return r, err
+	}
+	defer p.close()
+	if err := t.warm(ctx, 2*size+64<<20); err != nil {
+		return r, err
+	}
+	if err := t.save(ctx, e, p, dir, &r); err != nil {
+		return r, err
+	}
+	if err := t.references(ctx, &r); err != nil {
+		return r, err
+	}
+	fork, err := p.do(ctx, commandFork)
+	if err != nil {
+		return r, fmt.Errorf("fork: %w", err)
+	}
+	r.Fork = time.Duration(fork)
+	return r, t.restore(ctx, e, p, dir, &r)
+}
+
+// save saves the program and finds out how long it stood still.
+func (t *tools) save(ctx context.Context, e engine, p *program, dir string, r *run) error {
+	first, err := p.beats()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-time.After(calm):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	before, err := p.beats()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := e.save(ctx, p.cmd.Process.Pid, dir); err != nil {
+		return err
+	}
+	r.Save = time.Since(begin)
+	end, err := p.beats()
+	if err != nil {
+		return err
+	}
+	if _, err := p.beatAfter(ctx, end+after); err != nil {
+		return err
+	}
+	if r.Before, err = p.longestGap(first, before-1); err != nil {
+		return err
+	}
+	if r.Pause, err = p.longestGap(before-1, end+after); err != nil {
+		return err
+	}
+	begin = time.Now()
+	if r.Image, err = syncAll(dir); err != nil {
+		return err
+	}
+	r.Fsync = time.Since(begin)
+	return nil
+}
+
+// syncAll waits until all files of a directory are on the disk, and returns how
+// many bytes they take there.
+func syncAll(dir string) (size int64, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			size += st.Blocks * 512
+		}
+		return f.Sync()
+	})
+	return size, err
+}
+
+// references measures plain work with as many bytes as the image has.
+func (t *tools) references(ctx context.Context, r *run) error {
+	file, size := filepath.Join(t.dir, "reference-file"), strconv.FormatInt(r.Image, 10)
+	defer os.Remove(file)
+	for _, m := range []struct {
+		what string
+		time *time.Duration
+	}{{"write", &r.Write}, {"reserve", &r.Reserve}, {"warm-read", &r.WarmRead}, {"fresh-read", &r.FreshRead}} {
+		var err error
+		if *m.time, err = t.refer(ctx, m.what, file, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore kills the program and makes it run on.
+func (t *tools) restore(ctx context.Context, e engine, p *program, dir string, r *run) error {
+	p.kill()
+	last, err := p.beats()
+	if err != nil {
+		return err
+	}
+	begin, err := now()
+	if err != nil {
+		return err
+	}
+	if err := p.launch(t.dir, e.restore(dir)); err != nil {
+		return err
+	}
+	first, err := p.beatAfter(ctx, last)
+	if err != nil {
+		return err
+	}
+	r.Restore = time.Duration(first - begin)
+	return p.check(ctx)
+}
