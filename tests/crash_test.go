@@ -17,13 +17,13 @@ import (
 // after the next save, no mapping, descriptor or child in the program.
 func TestEngineKilled(t *testing.T) {
 	t.Parallel()
-	for _, then := range []string{"run", "stop"} {
-		for _, name := range []string{"counter", "fault", "counter-static"} {
-			t.Run(name+" then "+then, func(t *testing.T) {
-				t.Parallel()
-				killEngine(t, name, then)
-			})
-		}
+	for _, of := range [][2]string{
+		{"counter", "run"}, {"counter", "stop"}, {"counter-static", "run"}, {"fault", "run"},
+	} {
+		t.Run(of[0]+" then "+of[1], func(t *testing.T) {
+			t.Parallel()
+			killEngine(t, of[0], of[1])
+		})
 	}
 }
 

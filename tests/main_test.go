@@ -26,7 +26,7 @@ import (
 
 // bound is how long anything may take that normally takes milliseconds: the
 // machine may be busy, but nothing hangs.
-const bound = 30 * time.Second
+const bound = 60 * time.Second
 
 // nobody is the ordinary user that root's tests use.
 const nobody = 65534

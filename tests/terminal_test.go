@@ -17,6 +17,7 @@ func timeout() <-chan time.Time { return time.After(bound) }
 // terminal is a pseudo-terminal whose output is collected.
 type terminal struct {
 	master *os.File
+	hungUp chan struct{} // closed when nobody has the other side open any more
 	mu     sync.Mutex
 	output strings.Builder
 }
@@ -35,9 +36,10 @@ func onTerminal(t *testing.T, c command) (*process, *terminal) {
 		cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
 	}
 	p := start(t, c)
-	term := &terminal{master: master}
+	term := &terminal{master: master, hungUp: make(chan struct{})}
 	t.Cleanup(func() { master.Close() })
 	go func() {
+		defer close(term.hungUp)
 		b := make([]byte, 4096)
 		for {
 			n, err := master.Read(b)
@@ -58,11 +60,19 @@ func (term *terminal) text() string {
 	return term.output.String()
 }
 
+// await waits until the text is on the terminal.
 func (term *terminal) await(t *testing.T, p *process, want string) {
 	t.Helper()
-	for end := time.Now().Add(bound); !strings.Contains(term.text(), want); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) || p.ended() && !strings.Contains(term.text(), want) {
+	end := timeout()
+	for !strings.Contains(term.text(), want) {
+		select {
+		case <-term.hungUp:
+			if !strings.Contains(term.text(), want) {
+				t.Fatalf("no %q on the terminal, and status %d: %q", want, p.wait(), term.text())
+			}
+		case <-end:
 			t.Fatalf("no %q on the terminal: %q; %s", want, term.text(), p.describe())
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }
