@@ -5,33 +5,35 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 FUZZTIME ?= 10s
 
+# Where the binaries go.
+OUT ?= bin
+
 export CGO_ENABLED = 0
 export GOTOOLCHAIN = local
 
-# Without a home that can be written to, Go needs to be told where to work.
-ifeq ($(shell d=$$(go env GOCACHE 2>/dev/null); [ -n "$$d" ] && mkdir -p "$$d" 2>/dev/null && [ -w "$$d" ] && echo yes),)
-export GOCACHE := $(or $(TMPDIR),/tmp)/ckpt-gocache-$(shell id -u)
+# Users without a home that can be written to get caches in a temporary
+# directory of their own, and nobody else's.
+writable = $(shell d="$(1)"; [ -n "$$d" ] && mkdir -p "$$d" 2>/dev/null && [ -w "$$d" ] && echo yes)
+ifeq ($(and $(call writable,$(shell go env GOCACHE 2>/dev/null)),$(call writable,$(shell go env GOMODCACHE 2>/dev/null))),)
+CACHE := $(shell d="$${TMPDIR:-/tmp}/ckpt-go-$$(id -u)"; mkdir -m 700 "$$d" 2>/dev/null; \
+           if [ -O "$$d" ] && [ ! -L "$$d" ]; then echo "$$d"; else mktemp -d; fi)
+export GOCACHE    := $(CACHE)/build
+export GOMODCACHE := $(CACHE)/mod
+export GOFLAGS    := -modcacherw
 endif
 
 # git refuses to look at somebody else's tree; the build does not need it.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-BUILD   := go build -trimpath -buildvcs=false -ldflags "-s -w -X ckpt/internal/cli.version=$(VERSION)"
+GO_X    := -X ckpt/internal/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := build
-.PHONY: build help check vet test fuzz demo man bench install uninstall clean FORCE
+.PHONY: build help check setup vet test fuzz demo man bench install uninstall clean
 
-build: bin/ckpt bin/myrestart bin/libckpt.so ## build bin/ckpt, bin/myrestart and bin/libckpt.so (the default)
-
-# Go knows best what is out of date.
-bin/ckpt: FORCE
-	@$(BUILD) -o $@ ./cmd/ckpt
-
-# By this name ckpt is ckpt restore.
-bin/myrestart: bin/ckpt
-	@ln -sf ckpt $@
-
-bin/libckpt.so: bin/ckpt
-	@bin/ckpt emit-agent $@ --engine "$(CURDIR)/bin/ckpt"
+# Go knows best what is out of date. By the name myrestart, ckpt is ckpt restore.
+build: ## build bin/ckpt, bin/myrestart and bin/libckpt.so (the default)
+	@go build -trimpath -buildvcs=false -ldflags "-s -w $(GO_X)" -o "$(OUT)/ckpt" ./cmd/ckpt
+	@ln -sf ckpt "$(OUT)/myrestart"
+	@"$(OUT)/ckpt" emit-agent "$(OUT)/libckpt.so" --engine "$$(cd "$(OUT)" && pwd)/ckpt"
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,11 +54,11 @@ test: build ## run the tests without setting anything up
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@sh tests/fuzz.sh $(FUZZTIME)
 
-demo: build ## see it work: save, kill -9, restore, and gdb on the very same file
-	@sh demo/demo.sh
+demo: ## see it work: save, kill -9, restore, and gdb on the very same file
+	@bash demo/demo.sh
 
 man: ## write the man pages to man/
-	@go run -buildvcs=false -ldflags "-X ckpt/internal/cli.version=$(VERSION)" ./internal/tools/man man
+	@go run -buildvcs=false -ldflags "$(GO_X)" ./internal/tools/man man
 
 bench: build ## measure saving and restoring
 	@go run -buildvcs=false ./internal/tools/bench

@@ -46,6 +46,11 @@ func Root() *cobra.Command {
 makes it run on from there, on this or any later day. The program needs no
 change, and nobody needs to be root.
 
+A program that was started with LD_PRELOAD=/path/to/libckpt.so saves itself to
+myckpt in its working directory when it gets SIGUSR2. CKPT_SIGNAL in its
+environment names another signal, CKPT_LOG the file for error messages
+(myckpt.log).
+
 ` + exitHelp(),
 		Example: `  ckpt check 4711             # would process 4711 survive?
   ckpt save 4711              # writes ./myckpt; the process runs on

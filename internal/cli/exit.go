@@ -51,9 +51,10 @@ var exitTable = []struct {
 
 func exitHelp() string {
 	var b strings.Builder
-	b.WriteString("Exit codes:\n")
+	// Four spaces and an empty line make it a table in the manual, too.
+	b.WriteString("Exit codes:\n\n")
 	for _, e := range exitTable {
-		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.meaning)
+		fmt.Fprintf(&b, "    %3d  %s\n", e.code, e.meaning)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
