@@ -27,7 +27,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO_X    := -X ckpt/internal/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := build
-.PHONY: build help check setup vet test fuzz demo man bench install uninstall clean
+.PHONY: build help check check-install setup vet test fuzz demo man bench install uninstall clean
 
 # Go knows best what is out of date. By the name myrestart, ckpt is ckpt restore.
 build: ## build bin/ckpt, bin/myrestart and bin/libckpt.so (the default)
@@ -38,7 +38,7 @@ build: ## build bin/ckpt, bin/myrestart and bin/libckpt.so (the default)
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: setup build vet test ## run all tests; installs the Debian packages they need
+check: setup build vet check-install test ## run all tests; installs the Debian packages they need
 
 setup:
 	@sh tests/setup.sh
@@ -52,7 +52,7 @@ test: build ## run the tests without setting anything up
 	@go test -timeout 20m ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
-	@sh tests/fuzz.sh $(FUZZTIME)
+	@bash scripts/fuzz.sh $(FUZZTIME)
 
 demo: ## see it work: save, kill -9, restore, and gdb on the very same file
 	@bash demo/demo.sh
@@ -65,6 +65,9 @@ bench: build ## measure saving and restoring
 
 install: build man ## install to PREFIX (/usr/local), below DESTDIR
 	@sh scripts/install.sh install "$(DESTDIR)" "$(PREFIX)"
+
+check-install:
+	@sh scripts/check-install.sh
 
 uninstall: ## remove what install has put there
 	@sh scripts/install.sh uninstall "$(DESTDIR)" "$(PREFIX)"
