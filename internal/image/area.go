@@ -59,7 +59,8 @@ type Area struct {
 	// with the same number are parts of one.
 	Object uint64 `json:"object,omitempty"`
 	// Whole says that every page with content is in the image, so that a
-	// PrivateFile area can be restored without its file.
+	// PrivateFile area can be restored without its file, and a SharedFile area
+	// whose file only the process itself could read fills that file again.
 	Whole bool `json:"whole,omitempty"`
 	// Dirty lists what of a Whole area the process had written to: all that
 	// has to be read from the image when the file is still the same.

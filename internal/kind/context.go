@@ -51,6 +51,8 @@ type SaveContext struct {
 	Warn func(object, text string)
 
 	payloads map[string]image.PayloadRef
+
+	pipes map[string]int // see openPipes; nil: not looked yet
 }
 
 // stored returns what add returned for the key the first time: the payload of

@@ -38,10 +38,13 @@ func saveOwner(c *SaveContext, d *Desc, f *image.OpenFile) error {
 // everything else about descriptors, so that no signal is sent to a process
 // that is only on its way to become the restored one.
 func restoreOwner(r *RestoreContext, f *image.OpenFile) {
-	if f.Owner == nil {
+	if f.Owner == nil && f.Flags&sys.OAsync == 0 {
 		return
 	}
-	owner := *f.Owner
+	var owner image.FileOwner
+	if f.Owner != nil {
+		owner = *f.Owner
+	}
 	switch pid, ok := newOwner(r, owner); {
 	case owner.PID == 0:
 	case ok:
@@ -59,6 +62,11 @@ func restoreOwner(r *RestoreContext, f *image.OpenFile) {
 		if owner.PID != 0 {
 			b.Call(fmt.Sprintf("set the owner of fd %d", fds[0]), abi.SysFcntl,
 				fd, plan.Imm(sys.FSetownEx), b.Data(sys.FileOwnerBytes(owner.Type, owner.PID)))
+		}
+		if f.Flags&sys.OAsync != 0 {
+			// Signals tell the number through which the flag was set.
+			b.Call(fmt.Sprintf("switch on the signals of fd %d", fds[0]), abi.SysFcntl,
+				fd, plan.Imm(sys.FSetfl), plan.Int(f.Flags&(settable|sys.OAsync)))
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@ package kind
 import (
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"ckpt/internal/proc"
@@ -67,9 +68,30 @@ func (e pipeEnds) alone(c *SaveContext, d *Desc) (bool, error) {
 // "" if it finds none. A process that is just being made has everything open
 // until it executes its program, so whoever is found is asked twice.
 func pipeHolder(c *SaveContext, link string) string {
+	if c.pipes == nil {
+		c.pipes = openPipes(c)
+	}
+	pid, ok := c.pipes[link]
+	if !ok {
+		return ""
+	}
+	p := c.FS.Process(pid)
+	if hasOpen(p, link) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if hasOpen(p, link) {
+		return processName(pid)
+	}
+	return ""
+}
+
+// openPipes lists the pipes that other processes have open, each with one of
+// these processes.
+func openPipes(c *SaveContext) map[string]int {
+	pipes := map[string]int{}
 	entries, err := os.ReadDir(c.FS.Root)
 	if err != nil {
-		return ""
+		return pipes
 	}
 	ours := ourProcesses(c)
 	for _, e := range entries {
@@ -78,14 +100,14 @@ func pipeHolder(c *SaveContext, link string) string {
 			continue
 		}
 		p := c.FS.Process(pid)
-		if hasOpen(p, link) {
-			time.Sleep(20 * time.Millisecond)
-		}
-		if hasOpen(p, link) {
-			return processName(pid)
+		fds, _ := p.FDs() // gone, or not to be looked at
+		for _, fd := range fds {
+			if link, err := p.FDLink(fd); err == nil && strings.HasPrefix(link, "pipe:") {
+				pipes[link] = pid
+			}
 		}
 	}
-	return ""
+	return pipes
 }
 
 func hasOpen(p proc.Process, link string) bool {

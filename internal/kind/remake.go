@@ -10,7 +10,8 @@ import (
 )
 
 // settable are the status flags that fcntl(2) can change after open(2).
-const settable = sys.OAppend | sys.OAsync | sys.ODirect | sys.ONoatime | sys.ONonblock
+// O_ASYNC is not among them: restoreOwner sets it in the final process.
+const settable = sys.OAppend | sys.ODirect | sys.ONoatime | sys.ONonblock
 
 // Remake makes the open file f again and puts back what open files of every
 // kind have: offset, status flags, locks and owner.

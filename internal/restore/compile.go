@@ -3,6 +3,8 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/image"
@@ -124,6 +126,10 @@ func (w *writer) emptyAddressSpace() {
 // program runs.
 func (w *writer) leave() {
 	w.b.Call("close the message descriptor", abi.SysClose, plan.Imm(uint64(w.p.files.errFD.Fd())))
+	if w.p.process.Stopped {
+		// It takes effect here and now, and the program goes on at SIGCONT.
+		w.b.Call("stop the program again", abi.SysKill, plan.Int(os.Getpid()), plan.Int(int(syscall.SIGSTOP)))
+	}
 	sp := w.frame
 	sp.Imm = abi.SignalFrameSP(sp.Imm)
 	w.b.Leave("continue the program", plan.Landing{PC: plan.Sigreturn(), SP: sp, Keep: w.keep})

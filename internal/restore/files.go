@@ -91,7 +91,7 @@ func (f *files) needed() map[int]bool {
 	}
 	for i := range f.p.process.Areas {
 		a := &f.p.process.Areas[i]
-		if a.File >= 0 && (!a.Whole || f.unchanged(a.File)) {
+		if a.File >= 0 && (!a.Whole || a.Kind == image.SharedFile || f.unchanged(a.File)) {
 			needed[a.File] = true
 		}
 	}
@@ -139,9 +139,15 @@ func (f *files) renumber() error {
 	if messages == nil {
 		messages = f.null
 	}
-	f.errFD, err = f.copyAway(messages)
+	// In the final process kinds use numbers that the saved process does not,
+	// the lowest ones.
+	f.errFD, err = f.copyAway(messages, messageFD)
 	return err
 }
+
+// messageFD is the lowest number for the descriptor for messages: the highest
+// with some room above it in a descriptor table that has not grown.
+const messageFD = 48
 
 // moveAway returns file itself if its number is free in the saved process,
 // else a copy with another number.
@@ -149,13 +155,13 @@ func (f *files) moveAway(file *os.File) (*os.File, error) {
 	if fd := int(file.Fd()); fd > 2 && !f.taken[fd] {
 		return file, nil
 	}
-	return f.copyAway(file)
+	return f.copyAway(file, 3)
 }
 
-// copyAway copies a descriptor to a number that the saved process does not
-// use.
-func (f *files) copyAway(file *os.File) (*os.File, error) {
-	for from := 3; ; from++ {
+// copyAway copies a descriptor to a number, not below from, that the saved
+// process does not use.
+func (f *files) copyAway(file *os.File, from int) (*os.File, error) {
+	for ; ; from++ {
 		fd, err := sys.DupFrom(int(file.Fd()), from)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file.Name(), err)

@@ -109,7 +109,7 @@ func (w *writer) source(a *image.Area) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	s := source{flags: abi.MapFixed | abi.MapPrivate, fd: uint64(f), offset: a.Offset, unchanged: a.Whole}
+	s := source{flags: abi.MapFixed | abi.MapPrivate, fd: uint64(f), offset: a.Offset, unchanged: a.Whole && a.Kind == image.PrivateFile}
 	if a.Kind == image.SharedFile {
 		s.flags = abi.MapFixed | abi.MapShared
 	}

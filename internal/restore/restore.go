@@ -122,6 +122,9 @@ func (p *preparation) open() error {
 		return err
 	}
 	p.warnCapabilities()
+	if p.process.Stopped {
+		p.o.Warn("process", "was stopped when it was saved, and is again: continue it with fg or kill -CONT")
+	}
 	p.files = newFiles(p)
 	return p.files.remake()
 }

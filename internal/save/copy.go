@@ -82,7 +82,7 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 	case errors.Is(err, syscall.EIO) || err == io.EOF:
 		// Pages of a mapped file beyond its end: the process itself gets
 		// SIGBUS there, and will again.
-		if a := areaAt(c.areas, r.Start); a == nil || a.Kind != image.PrivateFile {
+		if a := areaAt(c.areas, r.Start); a == nil || a.Kind != image.PrivateFile && a.Kind != image.SharedFile {
 			return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
 		}
 		n -= n % pageSize

@@ -118,16 +118,23 @@ func (f *files) addMappings(ms []mapping) {
 // from.
 func (f *files) forMapping(m *mapping) int {
 	write := m.Kind == image.SharedFile && m.HasFlag("mw")
+	if m.vma.Deleted && !f.hasDescriptor(m.vma) && !f.canOpenMapped(m) {
+		// Nobody can read the file but through the process's memory, and the
+		// restore has to write it.
+		m.Whole, write = true, true
+	}
 	sibling := -1
 	for i, d := range f.descs {
-		if d.Stat.Ino != m.vma.Inode || d.Stat.DevMajor != m.vma.DevMajor || d.Stat.DevMinor != m.vma.DevMinor {
+		if !sameFile(d, m.vma) {
 			continue
 		}
 		mode := int(d.Info.Flags) & (sys.OAccMode | sys.OPath)
 		if mode == sys.ORdwr || mode == sys.ORdonly && !write {
 			return i
 		}
-		sibling = i
+		if d.FD >= 0 {
+			sibling = i
+		}
 	}
 	d := &kind.Desc{PID: f.s.proc.PID, FD: -1, Link: m.vma.Path, Area: m.vma}
 	if m.vma.Deleted {
@@ -146,6 +153,29 @@ func (f *files) forMapping(m *mapping) int {
 	}
 	f.descs = append(f.descs, d)
 	return len(f.descs) - 1
+}
+
+// hasDescriptor reports whether a descriptor leads to the mapped file.
+func (f *files) hasDescriptor(v *proc.VMA) bool {
+	return slices.ContainsFunc(f.descs, func(d *kind.Desc) bool { return d.FD >= 0 && sameFile(d, v) })
+}
+
+// sameFile reports whether a mapping is of the file behind d.
+func sameFile(d *kind.Desc, v *proc.VMA) bool {
+	if d.Area != nil { // it may have no Stat
+		return d.Area.Inode == v.Inode && d.Area.DevMajor == v.DevMajor && d.Area.DevMinor == v.DevMinor
+	}
+	return d.Stat.Ino == v.Inode && d.Stat.DevMajor == v.DevMajor && d.Stat.DevMinor == v.DevMinor
+}
+
+// canOpenMapped reports whether we may open a mapped file by the kernel's own
+// link to it, which needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)).
+func (f *files) canOpenMapped(m *mapping) bool {
+	file, err := os.Open(f.s.proc.Path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End)))
+	if err != nil {
+		return false
+	}
+	return file.Close() == nil
 }
 
 // describe lets every open file be described by its kind. addPayload is nil

@@ -120,9 +120,9 @@ func findRuns(s *pageScanner, areas []image.Area) ([]image.Run, error) {
 			runs = append(runs, image.Run{Start: start, Len: end - start})
 		}
 		switch {
-		case a.Kind == image.VVar, a.Kind == image.SharedFile:
+		case a.Kind == image.VVar, a.Kind == image.SharedFile && !a.Whole:
 			// Nothing: the kernel's own, and the file's own.
-		case a.Kind == image.SharedAnonymous, a.Kind == image.VDSO:
+		case a.Kind == image.SharedAnonymous, a.Kind == image.SharedFile, a.Kind == image.VDSO:
 			// The page tables of one process do not tell what a shared object
 			// holds, and the vDSO has no page that counts as private.
 			add(start, end)

@@ -81,7 +81,8 @@ func Save(ctx context.Context, o Options) (*Result, error) {
 		if err := syscall.Kill(o.PID, o.Then.signal()); err != nil {
 			return nil, fmt.Errorf("%s process %d: %w", o.Then, o.PID, err)
 		}
-		if err := c.release(); err != nil && !errors.Is(err, ptrace.ErrGone) {
+		// One that is dying does not stop for a farewell.
+		if err := c.release(); err != nil && o.Then != ThenKill {
 			return nil, err
 		}
 		result.Frozen = time.Since(f.since)
@@ -103,7 +104,9 @@ func explain(pfs proc.FS, o Options, err error) error {
 	if errors.Is(err, ErrNoProcess) {
 		return err
 	}
-	if _, serr := pfs.Process(o.PID).Status(); errors.Is(serr, proc.ErrGone) || errors.Is(err, ptrace.ErrGone) || errors.Is(err, proc.ErrGone) {
+	st, serr := pfs.Process(o.PID).Status()
+	if errors.Is(serr, proc.ErrGone) || serr == nil && (st.Zombie() || !st.HasMemory) ||
+		errors.Is(err, ptrace.ErrGone) || errors.Is(err, proc.ErrGone) {
 		return fmt.Errorf("process %d ended while it was being saved: %w", o.PID, ErrNoProcess)
 	}
 	return err
