@@ -184,7 +184,7 @@ func statusLines(status string) []string {
 	for line := range strings.Lines(status) {
 		name, _, _ := strings.Cut(line, ":")
 		switch name {
-		case "Name", "Umask", "Uid", "Gid", "Groups", "Threads", "SigPnd", "ShdPnd",
+		case "Name", "Umask", "Uid", "Gid", "Groups", "Threads",
 			"SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
 			"NoNewPrivs", "Seccomp", "THP_enabled", "Cpus_allowed":
 			kept = append(kept, strings.TrimSpace(line))

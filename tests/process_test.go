@@ -112,6 +112,9 @@ func (p *process) wait() int {
 	case <-time.After(2 * bound): // programs that compute share the processors
 		p.t.Fatalf("process %d does not end: %s", p.pid(), p.describe())
 	}
+	if p.cmd.ProcessState == nil {
+		p.t.Fatalf("process %d was reaped by somebody else", p.pid())
+	}
 	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
 		return 128 + int(status.Signal())

@@ -57,7 +57,8 @@ func traceThread(cmd *exec.Cmd, kill int) (requests int, err error) {
 	inCall := map[int]bool{} // threads that are between entry and exit
 	fresh := map[int]bool{}  // threads whose first stop has been seen
 	for {
-		tid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
+		// Not wait4(-1): this thread may have other children, of other tests.
+		tid, err := unix.Wait4(-leader, &ws, unix.WALL|unix.WNOTHREAD, nil)
 		if err == unix.EINTR {
 			continue
 		}
