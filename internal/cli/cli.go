@@ -63,6 +63,7 @@ environment names another signal, CKPT_LOG the file for error messages
 				return nil
 			}
 			hint := "see ckpt --help"
+			cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong
 			if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
 				hint = "do you mean " + like[0] + "?"
 			}

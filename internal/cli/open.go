@@ -19,11 +19,7 @@ func openImage(path string) (*image.Image, error) {
 		return im, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = restore.ErrNoImage
+		err = fmt.Errorf("%s: %w", path, restore.ErrNoImage)
 	}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) && pathErr.Path == path {
-		err = pathErr.Err
-	}
-	return nil, fmt.Errorf("%s: %w", path, err)
+	return nil, err // it names the file
 }

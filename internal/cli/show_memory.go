@@ -94,7 +94,8 @@ func areaName(a *showArea) string {
 
 // Room for the columns beside the bar, and the bar's bounds.
 const (
-	mapColumns = 76
+	mapColumns = 84
+	mapName    = 20
 	minBar     = 10
 	maxBar     = 40
 )
@@ -110,12 +111,13 @@ func memoryTable(areas []showArea, columns int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-14s %5s  %9s %9s %9s %9s  %s\n", "address", "areas", "mapped", "saved", "from file", "untouched", "name")
 	for _, g := range groups {
-		line := fmt.Sprintf("%-14s %5d  %9s %9s %9s %9s  %-20s", fmt.Sprintf("%012x", uint64(g.start)), g.areas,
-			size(g.Mapped), orDash(g.Saved), orDash(g.FromFile), orDash(g.Untouched), clean(g.name))
+		fmt.Fprintf(&b, "%-14s %5d  %9s %9s %9s %9s  ", fmt.Sprintf("%012x", uint64(g.start)), g.areas,
+			size(g.Mapped), orDash(g.Saved), orDash(g.FromFile), orDash(g.Untouched))
 		if bar >= minBar {
-			line += " " + drawBar(g.showMemory, largest, bar)
+			fmt.Fprintf(&b, "%-*s %s\n", mapName, cut(clean(g.name), mapName), drawBar(g.showMemory, largest, bar))
+		} else {
+			b.WriteString(clean(g.name) + "\n")
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	if bar >= minBar {
 		b.WriteString("(█ saved  ▒ from file  ░ untouched; lengths are logarithmic)\n")

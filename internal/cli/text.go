@@ -2,9 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 )
@@ -34,24 +36,22 @@ func plural(n int, thing string) string {
 }
 
 // clean makes text from a process or an image fit for a terminal: names may
-// hold any bytes, escape sequences among them. Line breaks stay only where
-// Go's errors.Join puts them.
+// hold any bytes, escape sequences among them. Line breaks, which errors.Join
+// makes, become semicolons.
 func clean(s string) string {
-	safe := func(r rune) bool { return r == unicode.ReplacementChar || unicode.IsPrint(r) }
-	if strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
 	var b strings.Builder
-	for _, r := range s {
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
 		switch {
 		case r == '\n':
 			b.WriteString("; ")
-		case safe(r):
-			b.WriteRune(r)
-		default:
-			q := fmt.Sprintf("%q", string(r))
+		case r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):
+			q := strconv.Quote(s[:n])
 			b.WriteString(q[1 : len(q)-1])
+		default:
+			b.WriteString(s[:n])
 		}
+		s = s[n:]
 	}
 	return b.String()
 }
@@ -66,4 +66,12 @@ func quoted(args []string) string {
 		out = append(out, clean(a))
 	}
 	return strings.Join(out, " ")
+}
+
+// cut shortens text to n characters, the last of which says that it was longer.
+func cut(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
 }
