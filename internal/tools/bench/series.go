@@ -79,7 +79,7 @@ func (t *tools) run(ctx context.Context, e engine, size int64) (r run, err error
 		return r, err
 	}
 	defer p.close()
-	if err := t.warm(ctx, 2*size+64<<20); err != nil {
+	if err := t.warm(ctx, size); err != nil {
 		return r, err
 	}
 	if err := t.save(ctx, e, p, dir, &r); err != nil {
@@ -169,6 +169,9 @@ func (t *tools) references(ctx context.Context, r *run) error {
 		what string
 		time *time.Duration
 	}{{"write", &r.Write}, {"reserve", &r.Reserve}, {"warm-read", &r.WarmRead}, {"fresh-read", &r.FreshRead}} {
+		if err := t.warm(ctx, r.Image); err != nil {
+			return err
+		}
 		var err error
 		if *m.time, err = t.refer(ctx, m.what, file, size); err != nil {
 			return err
@@ -180,6 +183,9 @@ func (t *tools) references(ctx context.Context, r *run) error {
 // restore kills the program and makes it run on.
 func (t *tools) restore(ctx context.Context, e engine, p *program, dir string, r *run) error {
 	p.kill()
+	if err := t.warm(ctx, r.Image); err != nil {
+		return err
+	}
 	last, err := p.beats()
 	if err != nil {
 		return err
