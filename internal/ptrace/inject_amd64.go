@@ -137,7 +137,11 @@ func (in *Injector) open() (err error) {
 		}
 	}
 	if in.cures {
-		cure, _ := RestartRegs(in.orig, in.o.Handler)
+		cure, ok := ImageRegs(mem, in.orig, in.o.Handler)
+		if !ok {
+			// Better EINTR than another call than the one it was in.
+			cure, _ = RestartRegs(in.orig, InterruptHandler)
+		}
 		if err := in.write(in.layout.twinSP, in.layout.frames(cure, xstate, in.mask, in.o.Gadgets)); err != nil {
 			return err
 		}

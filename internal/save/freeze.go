@@ -100,7 +100,12 @@ func (f *frozen) threadState(s *subject, t *image.Thread, shared *[][]byte, acti
 		return err
 	}
 
-	img, running := ptrace.RestartRegs(regs, nextHandler(t, *shared, actions))
+	handler := nextHandler(t, *shared, actions)
+	_, running := ptrace.RestartRegs(regs, handler)
+	img, ok := ptrace.ImageRegs(f.mem, regs, handler)
+	if !ok {
+		s.refuse("process", "waits in a system call that was interrupted before, and the kernel does not tell which", "try again in a moment")
+	}
 	rip, err := ptrace.RseqRip(f.mem, t.Rseq, img.Rip)
 	if err != nil {
 		return err

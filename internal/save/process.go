@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
@@ -81,7 +82,7 @@ func ours(pfs proc.FS, tid int) bool {
 
 // gone makes ErrNoProcess of the errors that say so.
 func gone(pid int, err error) error {
-	if errors.Is(err, proc.ErrGone) {
+	if errors.Is(err, proc.ErrGone) || errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	}
 	return err
