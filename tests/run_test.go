@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // inDir changes a command's working directory to another than that of its
@@ -119,7 +121,10 @@ func (r *probeRun) awaitCall() {
 		return
 	}
 	eventually(r.t, fmt.Sprintf("%s in system call %d; %s", r.probe, r.in, r.describe()), func() bool {
-		return r.ended() || r.process.syscall() == r.in
+		// A poll or nanosleep that was interrupted and goes on is shown as
+		// restart_syscall(2).
+		call := r.process.syscall()
+		return r.ended() || call == r.in || call == unix.SYS_RESTART_SYSCALL
 	})
 }
 
@@ -152,6 +157,11 @@ func (r *probeRun) finish() {
 	t := r.t
 	t.Helper()
 	r.writeGo()
+	if r.wake != "" {
+		// A handler's signal that comes while the library's handler still runs
+		// would be over before the call is entered again.
+		r.awaitCall()
+	}
 	r.wakeUp()
 	code := r.wait()
 	out := text(r.dir, "out")
