@@ -98,7 +98,11 @@ func (w *writer) write() (*plan.Plan, error) {
 func (w *writer) putFrame() error {
 	t := w.p.thread
 	at := w.block + plan.DataOffset
-	frame := abi.SignalFrame(t.Regs, t.XSave, t.SigMask, altStack(t), at, w.block+plan.Sigreturn().Imm)
+	regs := t.Regs
+	if w.v.aside {
+		regs.Rip += w.v.asideBy(w.work.start)
+	}
+	frame := abi.SignalFrame(regs, t.XSave, t.SigMask, altStack(t), at, w.block+plan.Sigreturn().Imm)
 	w.frame = w.b.AlignedData(frame, 64)
 	if w.frame.Imm != plan.DataOffset {
 		return errors.New("the signal frame is not the first piece of the plan's data")

@@ -2,8 +2,6 @@ package restore
 
 import (
 	"bytes"
-	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"os"
 
@@ -21,8 +19,13 @@ type vdso struct {
 	here  []image.Area // of this process; only the distances matter
 	saved []image.Area
 	own   []byte // the bytes of this kernel's vDSO
-	code  []byte // those of the saved one, patched if it is another
+	code  []byte // those of the saved one
 	same  bool
+
+	patches []patch // what turns the saved one into one that works here
+	// aside: the thread is where a patch would be. It finishes in a copy of
+	// the saved vDSO that has no patches.
+	aside bool
 }
 
 // newVDSO compares the saved vDSO with this kernel's.
@@ -53,7 +56,13 @@ func newVDSO(p *preparation) (*vdso, error) {
 	if _, err := mem.ReadAt(v.own, int64(here.Start)); err != nil {
 		return nil, fmt.Errorf("read this kernel's vDSO: %w", err)
 	}
-	v.same = bytes.Equal(v.own, v.code) && sameShape(v.saved, v.here)
+	if v.same = bytes.Equal(v.own, v.code) && sameShape(v.saved, v.here); v.same {
+		return v, nil
+	}
+	if v.patches, err = redirections(v.code, v.own); err != nil {
+		return nil, err
+	}
+	v.aside = v.behindEntry(p.thread.Regs.Rip)
 	return v, nil
 }
 
@@ -80,12 +89,21 @@ func sameShape(a, b []image.Area) bool {
 	return true
 }
 
-// size is how much address space this kernel's vDSO and its data take.
+// size is how much address space is needed: for this kernel's vDSO and its
+// data, and behind them for a copy of the saved ones.
 func (v *vdso) size() uint64 {
-	if len(v.here) == 0 {
+	if v.aside {
+		return extent(v.here) + extent(v.saved)
+	}
+	return extent(v.here)
+}
+
+// extent is the distance from the first area's start to the last one's end.
+func extent(areas []image.Area) uint64 {
+	if len(areas) == 0 {
 		return 0
 	}
-	return uint64(v.here[len(v.here)-1].End - v.here[0].Start)
+	return uint64(areas[len(areas)-1].End - areas[0].Start)
 }
 
 // park moves this kernel's pages out of the way, to at. Where the fresh
@@ -116,104 +134,37 @@ func (v *vdso) settle(b *plan.Builder, at uint64) error {
 	if saved == nil {
 		return nil
 	}
-	if err := v.redirect(at + uint64(codeOf(v.here).Start-v.here[0].Start)); err != nil {
-		return err
+	to := at + uint64(codeOf(v.here).Start-v.here[0].Start)
+	v.mapSaved(b, 0, v.patched(to))
+	if v.aside {
+		v.mapSaved(b, v.asideBy(at), v.code)
 	}
-	start, size := plan.Imm(uint64(saved.Start)), plan.Imm(saved.Size())
-	b.Call("map the saved vDSO", abi.SysMmap, start, size, plan.Imm(uint64(image.ProtRead|image.ProtWrite)),
-		plan.Imm(abi.MapPrivate|abi.MapAnonymous|abi.MapFixed), plan.Imm(noFD), plan.Imm(0)).Want(start)
-	b.Copy("fill the saved vDSO", start, b.AlignedData(v.code, 8), size)
-	b.Call("protect the saved vDSO", abi.SysMprotect, start, size, plan.Imm(uint64(saved.Prot)))
-	v.zeroData(b)
 	return nil
 }
 
-// zeroData puts pages of zeros where the saved vDSO expects the kernel's data.
+// asideBy is how far the copy without patches is above the saved vDSO.
+func (v *vdso) asideBy(at uint64) uint64 {
+	return at + extent(v.here) - uint64(v.saved[0].Start)
+}
+
+// mapSaved maps the saved vDSO with code as its content, by so much above of
+// where it was, as plain memory. Where it expects the kernel's data are zeros.
 // A thread that was in the middle of one of its functions finishes the old
 // code: that finds another sequence number than before, begins again, finds
 // clock mode 0, which is VDSO_CLOCKMODE_NONE (include/vdso/clocksource.h), and
 // makes the system call.
-func (v *vdso) zeroData(b *plan.Builder) {
+func (v *vdso) mapSaved(b *plan.Builder, above uint64, code []byte) {
 	for _, a := range v.saved {
-		if a.Kind == image.VVar {
-			b.Call("map zeros for "+a.Name, abi.SysMmap, plan.Imm(uint64(a.Start)), plan.Imm(a.Size()), plan.Imm(uint64(image.ProtRead)),
-				plan.Imm(abi.MapPrivate|abi.MapAnonymous|abi.MapFixed), plan.Imm(noFD), plan.Imm(0)).Want(plan.Imm(uint64(a.Start)))
+		prot, what := a.Prot, "map zeros for "+a.Name
+		if a.Kind == image.VDSO {
+			prot, what = image.ProtRead|image.ProtWrite, "map the saved vDSO"
+		}
+		start, size := plan.Imm(uint64(a.Start)+above), plan.Imm(a.Size())
+		b.Call(what, abi.SysMmap, start, size, plan.Imm(uint64(prot)),
+			plan.Imm(abi.MapPrivate|abi.MapAnonymous|abi.MapFixed), plan.Imm(noFD), plan.Imm(0)).Want(start)
+		if a.Kind == image.VDSO {
+			b.Copy("fill the saved vDSO", start, b.AlignedData(code, 8), size)
+			b.Call("protect the saved vDSO", abi.SysMprotect, start, size, plan.Imm(uint64(a.Prot)))
 		}
 	}
-}
-
-// redirect makes every function of the saved vDSO jump to the one of the same
-// name in this kernel's, whose code will be at code. A function that this
-// kernel does not have makes the system call itself.
-func (v *vdso) redirect(code uint64) error {
-	saved, err := vdsoFunctions(v.code)
-	if err != nil {
-		return fmt.Errorf("read the saved vDSO: %w", err)
-	}
-	here, err := vdsoFunctions(v.own)
-	if err != nil {
-		return fmt.Errorf("read this kernel's vDSO: %w", err)
-	}
-	for name, f := range saved {
-		var insns []byte
-		if to, ok := here[name]; ok {
-			insns = jumpTo(code + to.offset)
-		} else {
-			insns = callKernel(name)
-		}
-		if uint64(len(insns)) > f.size || f.offset+f.size > uint64(len(v.code)) {
-			return fmt.Errorf("the saved vDSO's function %s is too short to be redirected", name)
-		}
-		copy(v.code[f.offset:], insns)
-	}
-	return nil
-}
-
-// vdsoFunction is a function of a vDSO: its place in the vDSO's bytes.
-type vdsoFunction struct{ offset, size uint64 }
-
-func vdsoFunctions(code []byte) (map[string]vdsoFunction, error) {
-	f, err := elf.NewFile(bytes.NewReader(code))
-	if err != nil {
-		return nil, err
-	}
-	symbols, err := f.DynamicSymbols()
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]vdsoFunction{}
-	for _, s := range symbols {
-		// Every function has two names, __vdso_x and a weak x.
-		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Section != elf.SHN_UNDEF && s.Value < uint64(len(code)) {
-			out[s.Name] = vdsoFunction{s.Value, s.Size}
-		}
-	}
-	return out, nil
-}
-
-// jumpTo is movabs $address,%rax; jmp *%rax. A function may change rax.
-func jumpTo(address uint64) []byte {
-	b := binary.LittleEndian.AppendUint64([]byte{0x48, 0xb8}, address)
-	return append(b, 0xff, 0xe0)
-}
-
-// callKernel is a function that makes the system call of that name, or, for
-// what is more than a system call, says that there is none (-ENOSYS).
-func callKernel(name string) []byte {
-	numbers := map[string]uint32{
-		"__vdso_clock_gettime": abi.SysClockGettime, "clock_gettime": abi.SysClockGettime,
-		"__vdso_gettimeofday": abi.SysGettimeofday, "gettimeofday": abi.SysGettimeofday,
-		"__vdso_time": abi.SysTime, "time": abi.SysTime,
-		"__vdso_getcpu": abi.SysGetcpu, "getcpu": abi.SysGetcpu,
-		"__vdso_clock_getres": abi.SysClockGetres, "clock_getres": abi.SysClockGetres,
-	}
-	const movEAX, ret, enosys = 0xb8, 0xc3, 38
-	nr, ok := numbers[name]
-	if !ok {
-		// mov $-ENOSYS,%rax; ret
-		minus := int32(-enosys)
-		return append(binary.LittleEndian.AppendUint32([]byte{0x48, 0xc7, 0xc0}, uint32(minus)), ret)
-	}
-	b := binary.LittleEndian.AppendUint32([]byte{movEAX}, nr)
-	return append(b, 0x0f, 0x05, ret)
 }
