@@ -146,9 +146,9 @@ func (r *probeRun) restore(tool string) {
 func (r *probeRun) restoreOn(by []string, tool string) {
 	r.t.Helper()
 	r.process = restoreOn(r.t, by, tool, r.dir, r.uid, r.name)
-	if !r.ended() {
+	if r.wake != "" {
 		r.awaitCall()
-	}
+	} // else the call may be over
 	r.downtime += time.Since(r.goneAt)
 }
 
