@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/save"
+	"ckpt/internal/sys"
 )
 
 // agentTimeout bounds how long the program may take to stop. It waits for us
@@ -51,6 +53,9 @@ func agentSave(pid int) error {
 		return fmt.Errorf("find out who asks for a save: %w", err)
 	}
 	if st.PPid != pid {
+		if program, err := proc.Host().Process(pid).Stat(); err != nil || program.Zombie() {
+			return fmt.Errorf("process %d ended before it was saved: %w", pid, save.ErrNoProcess)
+		}
 		return &usageError{fmt.Errorf("process %d did not ask for a save", pid), "use ckpt save"}
 	}
 	ctx, stop := interruptible()
@@ -59,11 +64,39 @@ func agentSave(pid int) error {
 	if wd, err := os.Getwd(); err == nil {
 		path = filepath.Join(wd, path) // says more in messages
 	}
+	defer awaitTurn()()
 	_, err = save.Save(ctx, save.Options{
 		PID: pid, Path: path, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
 		Trigger: image.TriggerSignal, Version: version, Helpers: []int{middle, os.Getpid()},
+		Released: func() { letGo(middle) },
 	})
 	return err
+}
+
+// letGo ends the wait of the program's signal handler: it need not wait for the
+// disk. The handler waits for our parent, who waits for us.
+func letGo(middle int) {
+	if os.Getppid() == middle {
+		_ = syscall.Kill(middle, syscall.SIGKILL) // if that fails, the handler waits for all of the save
+	}
+}
+
+// awaitTurn waits until an earlier save in this directory has given its image
+// the name, which it may do behind the program's back: an older image must not
+// replace a newer one. It gives what lets the next one go ahead. The lock is on
+// the directory, so that nothing is left in it.
+func awaitTurn() func() {
+	dir, err := os.Open(".")
+	if err != nil {
+		return func() {} // saving will say why
+	}
+	const pause = 2 * time.Millisecond
+	for end := time.Now().Add(agentTimeout); errors.Is(sys.TryFlock(int(dir.Fd()), true), syscall.EAGAIN); time.Sleep(pause) {
+		if time.Now().After(end) {
+			break // somebody else holds the directory, for whatever purpose
+		}
+	}
+	return func() { _ = dir.Close() } // only opened for its lock
 }
 
 // report appends lines to the log, and shows them if stderr is a terminal.
