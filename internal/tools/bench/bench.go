@@ -44,6 +44,9 @@ func bench(ctx context.Context, o options) error {
 		return err
 	}
 	r := &report{Schema: "ckpt/bench/1", Machine: machine}
+	if !o.json {
+		machine.writeHead(os.Stdout)
+	}
 	for _, size := range append([]int64{0}, o.sizes...) {
 		if why := t.noRoom(size); why != "" {
 			r.note("%s: not measured: %s", sizeName(size), why)
@@ -53,7 +56,7 @@ func bench(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		r.Series = append(r.Series, s)
+		r.add(s, o)
 	}
 	for _, p := range peers() {
 		if err := t.peer(ctx, p, o, r); err != nil {
@@ -67,7 +70,16 @@ func bench(ctx context.Context, o options) error {
 	if o.json {
 		return r.writeJSON(os.Stdout)
 	}
-	return r.writeTable(os.Stdout)
+	r.writeBars(os.Stdout)
+	return nil
+}
+
+// add notes a series and prints it at once: all of them take minutes.
+func (r *report) add(s series, o options) {
+	r.Series = append(r.Series, s)
+	if !o.json {
+		s.writeRows(os.Stdout)
+	}
 }
 
 // peer measures another checkpointer, if it is there and works.
@@ -83,7 +95,7 @@ func (t *tools) peer(ctx context.Context, p peer, o options, r *report) error {
 		if err != nil {
 			return err
 		}
-		r.Series = append(r.Series, s)
+		r.add(s, o)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 )
 
@@ -21,27 +20,32 @@ func (r *report) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// writeTable prints the report for people.
-func (r *report) writeTable(w io.Writer) error {
-	m := r.Machine
+// row is the form of a row of the table: what, three numbers, and a remark.
+const row = "%-24s%9s%9s%9s  %s\n"
+
+// writeHead prints what stands above the table.
+func (m machine) writeHead(w io.Writer) {
 	fmt.Fprintf(w, "%s, Linux %s, %d × %s, %d GB, load %.2f before", m.When.Format(time.RFC3339), m.Kernel, m.CPUs, m.CPU, m.Memory>>30, m.Load)
 	if m.Busy {
 		fmt.Fprint(w, ": the machine was BUSY")
 	}
 	fmt.Fprint(w, "\n\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "program\tmilliseconds\tmin\tmedian\tmax\tbeside its references (medians)")
-	for _, s := range r.Series {
-		image := s.over(func(r run) float64 { return float64(r.Image) / 1e6 })
-		fmt.Fprintf(t, "%s, %s\timage, 10^6 bytes\t%s\t%s\t%s\t%d runs\n", s.Engine, sizeName(s.Size), short(image.Min), short(image.Median), short(image.Max), len(s.Runs))
-		for _, m := range measures {
-			v := s.milliseconds(m.time)
-			fmt.Fprintf(t, "\t%s\t%s\t%s\t%s\t%s\n", m.name, short(v.Min), short(v.Median), short(v.Max), s.compared(m))
-		}
+	fmt.Fprintf(w, row, "milliseconds", "min", "median", "max", "beside its references (medians)")
+}
+
+// writeRows prints the part of the table for one series.
+func (s series) writeRows(w io.Writer) {
+	fmt.Fprintf(w, "\n%s, %s, %d runs\n", s.Engine, sizeName(s.Size), len(s.Runs))
+	for _, m := range measures {
+		v := s.milliseconds(m.time)
+		fmt.Fprintf(w, row, "  "+m.name, short(v.Min), short(v.Median), short(v.Max), s.compared(m))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	image := s.over(func(r run) float64 { return float64(r.Image) / 1e6 })
+	fmt.Fprintf(w, row, "  image, 10^6 bytes", short(image.Min), short(image.Median), short(image.Max), "")
+}
+
+// writeBars prints what stands below the table.
+func (r *report) writeBars(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, b := range r.Bars {
 		verdict := "pass"
@@ -53,7 +57,6 @@ func (r *report) writeTable(w io.Writer) error {
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, n)
 	}
-	return nil
 }
 
 // jsonSeries is one engine with one size; times are milliseconds.

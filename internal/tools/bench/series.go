@@ -169,10 +169,10 @@ func (t *tools) references(ctx context.Context, r *run) error {
 		what string
 		time *time.Duration
 	}{{"write", &r.Write}, {"reserve", &r.Reserve}, {"warm-read", &r.WarmRead}, {"fresh-read", &r.FreshRead}} {
-		if err := t.warm(ctx, r.Image); err != nil {
+		var err error
+		if err = t.warm(ctx, r.Image); err != nil {
 			return err
 		}
-		var err error
 		if *m.time, err = t.refer(ctx, m.what, file, size); err != nil {
 			return err
 		}
