@@ -133,6 +133,9 @@ func (m *Manifest) checkStates() error {
 		if n := len(t.XSave); n != 0 && (n < xsaveMin || n > xsaveMaximum) {
 			return fmt.Errorf("thread %d: extended state of %d bytes", t.TID, n)
 		}
+		if _, remainder := t.Regs.Sleep(); t.RestOfSleep && remainder == 0 {
+			return fmt.Errorf("thread %d: rest of a sleep, but it is about to make another call", t.TID)
+		}
 	}
 	return nil
 }

@@ -123,6 +123,11 @@ type Thread struct {
 	Priority   int            `json:"priority,omitempty"`
 	Affinity   []uint64       `json:"affinity,omitempty"` // CPU mask words
 
+	// RestOfSleep says that the registers are about to begin a nanosleep(2) or
+	// relative clock_nanosleep(2) anew of which only the rest is to be slept:
+	// it stands where the call's pointer for the remainder says.
+	RestOfSleep bool `json:"rest_of_sleep,omitempty"`
+
 	Regs  abi.Regs `json:"-"` // NT_PRSTATUS; as they must be when it runs again
 	XSave []byte   `json:"-"` // the bytes of NT_X86_XSTATE as the saving kernel gave them
 }

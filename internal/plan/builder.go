@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"ckpt/internal/abi"
 )
 
 // Builder collects the ops and the data of a plan. The first mistake is kept
@@ -19,6 +21,7 @@ import (
 type Builder struct {
 	ops   []Op
 	data  dataBuilder
+	sleep *Sleep
 	inUse [NumSlots]bool
 	err   error
 }
@@ -100,6 +103,20 @@ func (b *Builder) Leave(what string, l Landing) {
 	b.add(op)
 }
 
+// SleepOn puts the rest of a sleep into the plan. r are registers that are about
+// to make a call that has a remainder (abi.Regs.Sleep); it returns those with
+// which the thread sleeps for the remainder and goes on with r. The block must
+// be parked at park.
+func (b *Builder) SleepOn(r abi.Regs, park uint64) abi.Regs {
+	request, remainder := r.Sleep()
+	if *request == remainder {
+		return r // one timespec for both: it has the rest already
+	}
+	b.sleep = &Sleep{Call: uint32(r.Rax), Request: *request, Return: r.Rip + syscallSize}
+	*request, r.Rip = remainder, park+sleepOff
+	return r
+}
+
 // Slot allocates a slot for results.
 func (b *Builder) Slot() Slot {
 	for s := FirstFree; s < NumSlots; s++ {
@@ -126,7 +143,7 @@ func (b *Builder) Build() (*Plan, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	p := &Plan{Ops: b.ops, Data: b.data.bytes}
+	p := &Plan{Ops: b.ops, Data: b.data.bytes, Sleep: b.sleep}
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}

@@ -48,8 +48,9 @@ func parse(block []byte) (*Plan, Options, error) {
 		return nil, Options{}, fmt.Errorf("%d ops do not fit", count)
 	}
 	p := &Plan{
-		Ops:  make([]Op, count),
-		Data: bytes.Clone(block[DataOffset:][:dataLen]),
+		Ops:   make([]Op, count),
+		Data:  bytes.Clone(block[DataOffset:][:dataLen]),
+		Sleep: parseSleep(block),
 	}
 	for i := range p.Ops {
 		rec := block[at+uint64(i)*recordSize:][:recordSize]

@@ -61,6 +61,9 @@ func Encode(p *Plan, o Options) ([]byte, error) {
 	}
 	block := make([]byte, l.size)
 	copy(block, code())
+	if p.Sleep != nil {
+		copy(block[sleepOff:], p.Sleep.code())
+	}
 	copy(block[DataOffset:], p.Data)
 
 	texts := textWriter{block, l.texts}

@@ -4,6 +4,7 @@ package plan
 // its own first byte:
 //
 //	0           code, one page, read and execute once parked
+//	sleepOff    in that page: for the rest of a sleep, see Sleep
 //	headerOff   header: what the interpreter must know, slots, message buffer
 //	DataOffset  the plan's data
 //	            ops, recordSize bytes each
@@ -40,12 +41,16 @@ const (
 	hdrErrCount  = headerOff + 56 // u64
 	hdrErrFD     = headerOff + 64 // u64: descriptor for messages
 	hdrParkText  = headerOff + 72 // text reference: what to say if parking fails
+	hdrAwake     = headerOff + 80 // u64: stack pointer with which the stub at sleepOff ended, 0 before
 	hdrSlots     = headerOff + 128
 	hdrMessage   = hdrSlots + NumSlots*8 // buffer for the message of a failed op
 	messageSize  = 640
 	hdrEnd       = hdrMessage + messageSize
 	magicVersion = 0x314e414c5054504b // "KPTPLAN1"
 )
+
+// sleepOff is the offset of the stub that Sleep describes.
+const sleepOff = headerOff - 64
 
 // DataOffset is the offset of the plan's data in its block.
 const DataOffset = headerOff + 0x500

@@ -11,6 +11,8 @@ import (
 type Plan struct {
 	Ops  []Op
 	Data []byte // at Base + DataOffset
+	// Sleep, if not nil, is the rest of a sleep that the landing may begin with.
+	Sleep *Sleep
 }
 
 // Validate reports what would make the interpreter misbehave: a slot that does
@@ -19,6 +21,11 @@ type Plan struct {
 func (p *Plan) Validate() error {
 	if len(p.Ops) == 0 {
 		return errors.New("plan: no ops")
+	}
+	if p.Sleep != nil {
+		if err := p.Sleep.validate(); err != nil {
+			return fmt.Errorf("plan: %w", err)
+		}
 	}
 	last := len(p.Ops) - 1
 	for i := range p.Ops {

@@ -142,6 +142,11 @@ func (in *Injector) open() (err error) {
 			// Better EINTR than another call than the one it was in.
 			cure, _ = RestartRegs(in.orig, InterruptHandler)
 		}
+		if RestOfSleep(in.orig, cure) {
+			// The time is worth more here than the register.
+			request, remainder := cure.Sleep()
+			*request = remainder
+		}
 		if err := in.write(in.layout.twinSP, in.layout.frames(cure, xstate, in.mask, in.o.Gadgets)); err != nil {
 			return err
 		}

@@ -33,9 +33,8 @@ const (
 // of the call, and for the target itself (running).
 //
 // The target gets the very same registers back, and the kernel restarts the
-// call by what it keeps of it. The image executes the call again: sleeps that
-// have left the remaining time somewhere sleep for that; every other call is
-// repeated in full, also a nanosleep without a pointer for the remainder.
+// call by what it keeps of it. The image executes the call again, in full but
+// for what RestOfSleep says.
 //
 // Some calls fail with EINTR when they are interrupted, even if there is no
 // signal: only the stop itself. If no handler is about to run, which would
@@ -67,7 +66,7 @@ func RestartRegs(r abi.Regs, h Handler) (image, running abi.Regs) {
 		if h != NoHandler {
 			return interrupted(image), running
 		}
-		return sleepOn(again), running
+		return again, running
 	case -int64(syscall.EINTR):
 		if h == NoHandler && interruptible[r.OrigRax] {
 			return again, again
@@ -82,20 +81,12 @@ func interrupted(r abi.Regs) abi.Regs {
 	return r
 }
 
-// sleepOn makes a sleep that is executed again take only the time that the
-// kernel said is left, which stands where the program wants it.
-func sleepOn(r abi.Regs) abi.Regs {
-	switch r.Rax {
-	case abi.SysNanosleep:
-		if r.Rsi != 0 {
-			r.Rdi = r.Rsi
-		}
-	case abi.SysClockNanosleep: // an absolute one never has a restart block
-		if r.R10 != 0 {
-			r.Rdx = r.R10
-		}
-	}
-	return r
+// RestOfSleep reports whether image, which ImageRegs made of stopped, begins a
+// sleep anew of which some time has passed already: what is left stands where
+// the program wants it. A sleep without a pointer for that is repeated in full.
+func RestOfSleep(stopped, image abi.Regs) bool {
+	_, remainder := image.Sleep()
+	return remainder != 0 && (int64(stopped.Rax) == restartByBlock || stopped.Rax == abi.SysRestartSyscall)
 }
 
 // interruptible are the calls that signal(7) lists as never restarted and that

@@ -20,7 +20,6 @@ func TestRestartRegs(t *testing.T) {
 	again := func(r *abi.Regs) { r.Rax, r.OrigRax, r.Rip = r.OrigRax, none, 0x1000 }
 	fails := func(r *abi.Regs) { r.Rax, r.OrigRax = none-3, none } // -EINTR
 	same := func(*abi.Regs) {}
-	and := func(f, g func(*abi.Regs)) func(*abi.Regs) { return func(r *abi.Regs) { f(r); g(r) } }
 	clear := func(p func(*abi.Regs) *uint64) func(*abi.Regs) { return func(r *abi.Regs) { *p(r) = 0 } }
 	rsi := func(r *abi.Regs) *uint64 { return &r.Rsi }
 	r10 := func(r *abi.Regs) *uint64 { return &r.R10 }
@@ -33,27 +32,30 @@ func TestRestartRegs(t *testing.T) {
 		h              Handler
 		before         func(*abi.Regs)
 		image, running func(*abi.Regs)
+		rest           bool // of a sleep
 	}{
-		{"not in a call", none, -512, NoHandler, same, leave, same},
-		{"finished", abi.SysRead, 17, NoHandler, same, leave, same},
-		{"failed", abi.SysRead, -int64(syscall.EIO), NoHandler, same, leave, same},
-		{"read", abi.SysRead, -512, NoHandler, same, again, same},
-		{"read, SA_RESTART", abi.SysRead, -512, RestartingHandler, same, again, same},
-		{"read, handler", abi.SysRead, -512, InterruptHandler, same, fails, same},
-		{"clone", abi.SysClone, -513, InterruptHandler, same, again, same},
-		{"pause", abi.SysPause, -514, NoHandler, same, again, same},
-		{"pause, SA_RESTART", abi.SysPause, -514, RestartingHandler, same, fails, same},
-		{"poll", abi.SysPoll, -516, NoHandler, same, again, same},
-		{"poll, SA_RESTART", abi.SysPoll, -516, RestartingHandler, same, fails, same},
-		{"nanosleep", abi.SysNanosleep, -516, NoHandler, same, and(again, func(r *abi.Regs) { r.Rdi = 2 }), same},
-		{"nanosleep without remainder", abi.SysNanosleep, -516, NoHandler, clear(rsi), again, same},
-		{"clock_nanosleep", abi.SysClockNanosleep, -516, NoHandler, same, and(again, func(r *abi.Regs) { r.Rdx = 4 }), same},
-		{"clock_nanosleep without remainder", abi.SysClockNanosleep, -516, NoHandler, clear(r10), again, same},
-		{"clock_nanosleep absolute", abi.SysClockNanosleep, -514, NoHandler, same, again, same},
-		{"epoll_wait", abi.SysEpollWait, eintr, NoHandler, same, again, again},
-		{"epoll_wait, handler", abi.SysEpollWait, eintr, RestartingHandler, same, leave, same},
-		{"semtimedop", abi.SysSemtimedop, eintr, NoHandler, same, again, again},
-		{"close", abi.SysClose, eintr, NoHandler, same, leave, same},
+		{"not in a call", none, -512, NoHandler, same, leave, same, false},
+		{"finished", abi.SysRead, 17, NoHandler, same, leave, same, false},
+		{"failed", abi.SysRead, -int64(syscall.EIO), NoHandler, same, leave, same, false},
+		{"read", abi.SysRead, -512, NoHandler, same, again, same, false},
+		{"read, SA_RESTART", abi.SysRead, -512, RestartingHandler, same, again, same, false},
+		{"read, handler", abi.SysRead, -512, InterruptHandler, same, fails, same, false},
+		{"clone", abi.SysClone, -513, InterruptHandler, same, again, same, false},
+		{"pause", abi.SysPause, -514, NoHandler, same, again, same, false},
+		{"pause, SA_RESTART", abi.SysPause, -514, RestartingHandler, same, fails, same, false},
+		{"poll", abi.SysPoll, -516, NoHandler, same, again, same, false},
+		{"poll, SA_RESTART", abi.SysPoll, -516, RestartingHandler, same, fails, same, false},
+		{"nanosleep", abi.SysNanosleep, -516, NoHandler, same, again, same, true},
+		{"nanosleep without remainder", abi.SysNanosleep, -516, NoHandler, clear(rsi), again, same, false},
+		{"clock_nanosleep", abi.SysClockNanosleep, -516, NoHandler, same, again, same, true},
+		{"clock_nanosleep without remainder", abi.SysClockNanosleep, -516, NoHandler, clear(r10), again, same, false},
+		{"nanosleep, handler", abi.SysNanosleep, -516, InterruptHandler, same, fails, same, false},
+		{"nanosleep done", abi.SysNanosleep, 0, NoHandler, same, leave, same, false},
+		{"clock_nanosleep absolute", abi.SysClockNanosleep, -514, NoHandler, same, again, same, false},
+		{"epoll_wait", abi.SysEpollWait, eintr, NoHandler, same, again, again, false},
+		{"epoll_wait, handler", abi.SysEpollWait, eintr, RestartingHandler, same, leave, same, false},
+		{"semtimedop", abi.SysSemtimedop, eintr, NoHandler, same, again, again, false},
+		{"close", abi.SysClose, eintr, NoHandler, same, leave, same, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +70,9 @@ func TestRestartRegs(t *testing.T) {
 			}
 			if d := cmp.Diff(wantRunning, running); d != "" {
 				t.Errorf("running (-want +got):\n%s", d)
+			}
+			if got := RestOfSleep(r, image); got != c.rest {
+				t.Errorf("rest of a sleep: %t, want %t", got, c.rest)
 			}
 		})
 	}

@@ -102,6 +102,9 @@ func (w *writer) putFrame() error {
 	if w.v.aside {
 		regs.Rip += w.v.asideBy(w.work.start)
 	}
+	if t.RestOfSleep {
+		regs = w.b.SleepOn(regs, w.block)
+	}
 	frame := abi.SignalFrame(regs, t.XSave, t.SigMask, altStack(t), at, w.block+plan.Sigreturn().Imm)
 	w.frame = w.b.AlignedData(frame, 64)
 	if w.frame.Imm != plan.DataOffset {

@@ -60,7 +60,7 @@ func (s *subject) checkInside(pfs proc.FS, r *Report) error {
 	if err != nil {
 		return err
 	}
-	mappings := s.classify(dropLeftovers(vmas, mem))
+	mappings := s.classify(dropLeftovers(vmas, mem, nil))
 	files, err := s.openFiles()
 	if err != nil {
 		return err

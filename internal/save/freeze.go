@@ -114,7 +114,7 @@ func (f *frozen) threadState(s *subject, t *image.Thread, shared *[][]byte, acti
 		// The injected calls cost the running thread its protection, too.
 		img.Rip, running.Rip = rip, rip
 	}
-	t.Regs = img
+	t.Regs, t.RestOfSleep = img, ptrace.RestOfSleep(regs, img)
 	if running != regs {
 		f.resume = &running
 	}

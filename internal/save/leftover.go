@@ -1,8 +1,9 @@
 package save
 
 import (
-	"os"
+	"io"
 
+	"ckpt/internal/image"
 	"ckpt/internal/plan"
 	"ckpt/internal/proc"
 )
@@ -11,31 +12,51 @@ import (
 // interpreter: the code page and the signal frame behind it. The next restore
 // brings its own. mem is /proc/PID/mem.
 //
-// Only when the two mappings are just that are they taken out; had something
-// been mapped right beside them and merged, they are saved as memory like any
-// other, which does no harm.
-func dropLeftovers(vmas []proc.VMA, mem *os.File) []proc.VMA {
+// Only when the two mappings are just that and nobody can come back to them are
+// they taken out. Others are saved as memory like any other, which does no
+// harm: those with which something was merged that was mapped right beside
+// them, and those to which a signal handler may still return.
+//
+// A thread that is in the rest of a sleep there (plan.Sleep) is changed to what
+// it would be without.
+func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []image.Thread) []proc.VMA {
 	kept := vmas[:0:0]
 	for i := 0; i < len(vmas); i++ {
-		if i+1 < len(vmas) && isLeftover(&vmas[i], &vmas[i+1], mem) {
-			i++
-			continue
+		if i+1 < len(vmas) && mayBeLeft(&vmas[i], &vmas[i+1]) {
+			left, err := plan.FindLeftover(mem, vmas[i].Start)
+			if err == nil && !inUse(left, vmas[i].Start, vmas[i+1].End, mem, threads) {
+				i++
+				continue
+			}
 		}
 		kept = append(kept, vmas[i])
 	}
 	return kept
 }
 
-func isLeftover(code, data *proc.VMA, mem *os.File) bool {
+func mayBeLeft(code, data *proc.VMA) bool {
 	const maxFrame = 64 << 10 // more than the extended state of any processor
-	if code.Path != "" || data.Path != "" || code.Inode != 0 || data.Inode != 0 ||
-		!code.Exec || code.Write || code.Size() != pageSize ||
-		data.Start != code.End || data.Exec || !data.Write || data.Size() > maxFrame {
-		return false
+	return code.Path == "" && data.Path == "" && code.Inode == 0 && data.Inode == 0 &&
+		code.Read && code.Exec && !code.Write && code.Size() == pageSize &&
+		data.Start == code.End && data.Read && !data.Exec && data.Write && data.Size() <= maxFrame
+}
+
+// inUse reports whether a thread needs what is left at [start, end), once those
+// that only sleep there have been changed.
+func inUse(left *plan.Leftover, start, end uint64, mem io.ReaderAt, threads []image.Thread) bool {
+	used := false
+	for i := range threads {
+		t := &threads[i]
+		if t.Regs.Rip < start || t.Regs.Rip >= end {
+			used = used || left.Used(mem, t.AltStack.SP+t.AltStack.Size)
+			continue
+		}
+		regs, rest, ok := left.SeeThrough(t.Regs)
+		if !ok {
+			return true
+		}
+		t.Regs, t.RestOfSleep = regs, rest
+		return false // the stub is entered once: nobody else is in it
 	}
-	var header [plan.ParkedHeader]byte
-	if _, err := mem.ReadAt(header[:], int64(data.Start)); err != nil {
-		return false
-	}
-	return plan.Parked(header[:], code.Start)
+	return used
 }

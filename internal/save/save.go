@@ -137,7 +137,7 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := c.state(&p, vmas); err != nil {
 		return err
 	}
-	mappings := c.s.classify(dropLeftovers(vmas, c.frozen.mem))
+	mappings := c.s.classify(dropLeftovers(vmas, c.frozen.mem, p.Threads))
 	files, err := c.s.openFiles()
 	if err != nil {
 		return err

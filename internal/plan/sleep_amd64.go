@@ -1,0 +1,101 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"ckpt/internal/abi"
+)
+
+// Sleep is a stub in the block's code page for a thread that is restored in the
+// middle of a sleep. The sleep is to take only the time that was left, so its
+// first argument must be changed; but the program may rely on it after the
+// call, which changes rax, rcx and r11 only. The stub makes the call and puts
+// the argument back:
+//
+//	mov $Call, %eax
+//	syscall
+//	mov $Request, %rdi or %rdx
+//	mov $Return, %rcx		as syscall itself does
+//	mov %rsp, hdrAwake(%rip)
+//	jmp *%rcx
+//
+// A thread enters it only once, from the landing, so that afterwards nobody
+// needs the block. But a signal handler may interrupt it and return to it later,
+// from wherever its frame was taken meanwhile: only hdrAwake tells that it came
+// to its end. See Leftover.
+type Sleep struct {
+	Call    uint32 // SysNanosleep or SysClockNanosleep
+	Request uint64 // the program's own argument
+	Return  uint64 // address behind the program's syscall instruction
+}
+
+// The parts of the stub, as offsets in it.
+const (
+	sleepCall    = 5  // syscall
+	sleepRequest = 7  // all from here on is behind the call
+	sleepReturn  = 17 // mov to rcx
+	sleepAwake   = 27 // mov to hdrAwake
+	sleepJump    = 34 // jmp
+	sleepSize    = 36
+	syscallSize  = 2
+)
+
+// requestMove is the beginning of a mov to the register of the argument.
+var requestMove = map[uint32][]byte{
+	abi.SysNanosleep:      {0x48, 0xbf}, // rdi
+	abi.SysClockNanosleep: {0x48, 0xba}, // rdx
+}
+
+func (s *Sleep) validate() error {
+	if requestMove[s.Call] == nil {
+		return fmt.Errorf("system call %d is no sleep", s.Call)
+	}
+	return nil
+}
+
+// code is the stub.
+func (s *Sleep) code() []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint32([]byte{0xb8}, s.Call)
+	b = append(b, 0x0f, 0x05)
+	b = le.AppendUint64(append(b, requestMove[s.Call]...), s.Request)
+	b = le.AppendUint64(append(b, 0x48, 0xb9), s.Return)
+	b = le.AppendUint32(append(b, 0x48, 0x89, 0x25), hdrAwake-(sleepOff+sleepJump))
+	return append(b, 0xff, 0xe1)
+}
+
+// parseSleep finds the stub in a block's code page, or nil if there is none.
+func parseSleep(page []byte) *Sleep {
+	b := page[sleepOff:][:sleepSize]
+	s := &Sleep{
+		Call:    binary.LittleEndian.Uint32(b[1:]),
+		Request: binary.LittleEndian.Uint64(b[sleepRequest+2:]),
+		Return:  binary.LittleEndian.Uint64(b[sleepReturn+2:]),
+	}
+	if s.validate() != nil || !bytes.Equal(s.code(), b) {
+		return nil
+	}
+	return s
+}
+
+// undo is the reverse of Builder.SleepOn, wherever in the stub a thread is. at
+// is its rip as an offset in the stub. before reports whether it has the call,
+// and so the rest of the sleep, still before it.
+func (s *Sleep) undo(r abi.Regs, at uint64) (regs abi.Regs, before, ok bool) {
+	switch at {
+	case 0, sleepCall:
+		before, r.Rax, r.Rip = true, uint64(s.Call), s.Return-syscallSize
+	case sleepRequest, sleepReturn, sleepAwake, sleepJump:
+		r.Rip, r.Rcx = s.Return, s.Return
+	default:
+		return r, false, false
+	}
+	if s.Call == abi.SysNanosleep {
+		r.Rdi = s.Request
+	} else {
+		r.Rdx = s.Request
+	}
+	return r, before, true
+}
