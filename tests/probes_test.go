@@ -2,6 +2,7 @@ package tests
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -74,6 +75,21 @@ func saveKillRestore(t *testing.T, p *probe, uid int) {
 	}
 	r.restore("ckpt")
 	r.finish()
+}
+
+// TestSaveTwiceKillRestore: the second save finds a waiting program in a call
+// that the first one interrupted, which the kernel then knows as
+// restart_syscall(2).
+func TestSaveTwiceKillRestore(t *testing.T) {
+	waits := func(p *probe) bool { return strings.HasPrefix(p.name, "call_") }
+	eachProbe(t, waits, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid())
+		r.save()
+		r.save("--then", "kill")
+		r.wait()
+		r.restore("ckpt")
+		r.finish()
+	})
 }
 
 // TestSignal is the seed's contract: preload, kill -12, kill -9, myrestart.

@@ -48,22 +48,28 @@ func callByArguments(mem io.ReaderAt, r abi.Regs) (nr uint64, ok bool) {
 		return addr != 0 && err == nil
 	}
 	const private, realtime, wait, waitBitset = 128, 256, 0, 9
-	switch op := r.Rsi &^ (private | realtime); {
-	case !pointer(r.Rdi) && r.Rdi != 0 && r.Rsi == 0 && pointer(r.Rdx):
+	op := r.Rsi &^ (private | realtime)
+	switch {
+	case r.Rsi == 0 && pointer(r.Rdx) && !pointer(r.Rdi):
 		return abi.SysClockNanosleep, true
-	case r.Rdi == 0 && r.Rsi == 0 && pointer(r.Rdx):
-		return abi.SysClockNanosleep, true // CLOCK_REALTIME
-	case pointer(r.Rdi) && pointer(r.Rsi):
-		return abi.SysNanosleep, true
-	case pointer(r.Rdi) && (op == wait || op == waitBitset) && pointer(r.R10):
-		var word [4]byte
-		if _, err := mem.ReadAt(word[:], int64(r.Rdi)); err == nil && binary.LittleEndian.Uint32(word[:]) == uint32(r.Rdx) && r.Rsi != 0 {
-			return abi.SysFutex, true
-		}
-	case r.Rdi == 0 && r.Rsi == 0:
+	case r.Rsi == 0 && r.Rdi == 0:
 		return abi.SysPoll, true
+	case !pointer(r.Rdi):
+		return 0, false
+	case (op == wait || op == waitBitset) && pointer(r.R10) && wordAt(mem, r.Rdi) == uint32(r.Rdx):
+		return abi.SysFutex, true
+	case r.Rsi == 0 || pointer(r.Rsi):
+		return abi.SysNanosleep, true
 	}
 	return 0, false
+}
+
+func wordAt(mem io.ReaderAt, addr uint64) uint32 {
+	var b [4]byte
+	if _, err := mem.ReadAt(b[:], int64(addr)); err != nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(b[:])
 }
 
 // ImageRegs is the image part of RestartRegs for a thread whose memory can be
