@@ -42,6 +42,12 @@ func anyPlan() *rapid.Generator[*Plan] {
 			Ops:  rapid.SliceOfN(anyOp, 0, 20).Draw(t, "ops"),
 			Data: rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "data"),
 		}
+		if rapid.Bool().Draw(t, "asleep") {
+			p.Sleep = &Sleep{
+				Call:    rapid.SampledFrom([]uint32{abi.SysNanosleep, abi.SysClockNanosleep}).Draw(t, "call"),
+				Request: rapid.Uint64().Draw(t, "request"), Return: rapid.Uint64().Draw(t, "return"),
+			}
+		}
 		last := Op{Code: Leave, What: "leave"}
 		if rapid.Bool().Draw(t, "exit") {
 			last = Op{Code: Syscall, Nr: abi.SysExitGroup, What: "exit"}
@@ -114,6 +120,10 @@ func TestEncodeRefuses(t *testing.T) {
 		if _, err := Encode(good, o); err == nil {
 			t.Errorf("%+v: no error", o)
 		}
+	}
+	awake := &Plan{Ops: good.Ops, Sleep: &Sleep{Call: abi.SysPoll}}
+	if _, err := Encode(awake, Options{Park: 4096}); err == nil {
+		t.Error("no sleep: no error")
 	}
 	if _, err := Encode(&Plan{}, Options{Park: 4096}); err == nil {
 		t.Error("empty plan: no error")
