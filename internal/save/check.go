@@ -31,26 +31,31 @@ func (r *Report) refusal() error {
 // Check tells whether a process would survive saving and restoring. It reads
 // /proc only: the process is neither stopped nor changed.
 func Check(pid int, helpers []int) (*Report, error) {
-	pfs := proc.Host()
+	r, _, err := check(proc.Host(), pid, helpers, "")
+	return r, err
+}
+
+// check is Check for an image that is to be at path.
+func check(pfs proc.FS, pid int, helpers []int, path string) (*Report, *subject, error) {
 	s, err := look(pfs, pid, helpers)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := &Report{PID: pid, Name: s.name(), Threads: s.status.Threads, Mapped: s.status.VmSize}
 	if len(s.obstacles) == 0 {
-		if err := s.checkInside(pfs, r); err != nil {
-			return nil, gone(pid, err)
+		if err := s.checkInside(pfs, r, path); err != nil {
+			return nil, nil, gone(pid, err)
 		}
 	}
 	r.Obstacles, r.Warnings = s.obstacles, s.warnings
 	r.CatchUSR2 = s.status.SigCgt&(1<<(sigUSR2-1)) != 0
-	return r, nil
+	return r, s, nil
 }
 
 const sigUSR2 = 12
 
 // checkInside looks at memory and descriptors.
-func (s *subject) checkInside(pfs proc.FS, r *Report) error {
+func (s *subject) checkInside(pfs proc.FS, r *Report, path string) error {
 	mem, err := os.Open(s.proc.Path("mem"))
 	if err != nil {
 		return err
@@ -70,6 +75,7 @@ func (s *subject) checkInside(pfs proc.FS, r *Report) error {
 		return err
 	}
 	files.addMappings(mappings)
+	s.refuseDestination(path, files.descs, mappings)
 	if _, err := files.describe(pfs, nil); err != nil {
 		return err
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"ckpt/internal/image"
+	"ckpt/internal/proc"
 )
 
 const (
@@ -24,38 +24,52 @@ const (
 
 // copier copies the memory of a frozen process into the image.
 type copier struct {
-	mem   *os.File // /proc/PID/mem
+	mem   io.ReaderAt // /proc/PID/mem
 	image *image.Writer
+	path  string // of the image
 	areas []image.Area
-	total int64
-	done  atomic.Int64
-	tell  func(done, total int64)
+	// buffers are what each worker copies with, of copyPiece bytes.
+	buffers [copyWorkers][]byte
+	beat    *beat
+	total   int64
+	done    atomic.Int64
+	tell    func(done, total int64)
 }
 
 // copy copies all runs, on several goroutines. The process must stay frozen.
-func (c *copier) copy(ctx context.Context, runs []image.Run) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (c *copier) copy(parent context.Context, runs []image.Run) error {
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	for _, r := range runs {
 		c.total += int64(r.Len)
 	}
 	pieces := make(chan image.Run)
 	var workers sync.WaitGroup
-	for range copyWorkers {
+	var ended [copyWorkers]outcome
+	for i, buf := range c.buffers {
 		workers.Go(func() {
-			buf := make([]byte, copyPiece)
-			for p := range pieces {
-				if err := c.piece(p, buf[:p.Len]); err != nil {
-					cancel(err)
-					return
+			ended[i] = call(func() error {
+				for p := range pieces {
+					if err := c.piece(p, buf[:p.Len]); err != nil {
+						return err
+					}
 				}
+				return nil
+			})
+			if o := ended[i]; o.err != nil || o.panicked != "" {
+				cancel(o.err)
 			}
 		})
 	}
 	feed(ctx, runs, pieces)
 	close(pieces)
 	workers.Wait()
-	return context.Cause(ctx)
+	for _, o := range ended {
+		if err := o.result(); err != nil {
+			return err
+		}
+	}
+	return parent.Err()
 }
 
 // feed cuts runs into pieces until there are no more or ctx is done.
@@ -79,7 +93,11 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 	n, err := c.mem.ReadAt(buf, int64(r.Start))
 	switch {
 	case err == nil:
-	case errors.Is(err, syscall.EIO) || err == io.EOF:
+	case err == io.EOF:
+		// Unlike a page that is not there, which is EIO (mem_rw in
+		// fs/proc/base.c).
+		return fmt.Errorf("the memory of the process is gone: %w", proc.ErrGone)
+	case errors.Is(err, syscall.EIO):
 		// Pages of a mapped file beyond its end: the process itself gets
 		// SIGBUS there, and will again.
 		if a := areaAt(c.areas, r.Start); a == nil || a.Kind != image.PrivateFile && a.Kind != image.SharedFile {
@@ -94,9 +112,10 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 	}
 	if n > 0 {
 		if err := c.image.WriteMemory(r.Start, buf[:n]); err != nil {
-			return err
+			return &StoreError{c.path, err}
 		}
 	}
+	c.beat.step()
 	if c.tell != nil {
 		c.tell(c.done.Add(int64(r.Len)), c.total)
 	}

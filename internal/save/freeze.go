@@ -23,25 +23,34 @@ type frozen struct {
 	since  time.Time
 	resume *abi.Regs // registers to go on with, if they are not the ones it has
 	freed  bool
+
+	mask    uint64 // signals that the thread blocks
+	actions map[int]abi.SigAction
 }
 
 // freeze stops the process, or says why it can not.
 func freeze(p proc.Process, timeout time.Duration) (*frozen, error) {
-	mem, err := os.OpenFile(p.Path("mem"), os.O_RDWR, 0)
-	if err != nil {
-		return nil, gone(p.PID, err)
-	}
 	t, err := ptrace.Seize(p.PID)
 	if err != nil {
-		mem.Close()
 		return nil, endedMeanwhile(p.PID, err)
 	}
-	f := &frozen{thread: t, mem: mem, since: time.Now()}
+	f := &frozen{thread: t, since: time.Now()}
 	if err := t.Stop(timeout); err != nil {
 		f.release()
 		return nil, endedMeanwhile(p.PID, err)
 	}
+	// Not before: a running process may execute another program.
+	if f.mem, err = os.OpenFile(p.Path("mem"), os.O_RDWR, 0); err != nil {
+		f.release()
+		return nil, gone(p.PID, err)
+	}
 	return f, nil
+}
+
+// alive gives an error if the process has been killed.
+func (f *frozen) alive() error {
+	_, err := f.thread.Regs()
+	return err
 }
 
 // endedMeanwhile says in a user's words that the process died under our hands.
@@ -58,14 +67,32 @@ func (f *frozen) release() error {
 		return nil
 	}
 	f.freed = true
-	f.mem.Close()
-	if f.resume != nil && f.thread.Stopped() {
+	if f.mem != nil {
+		defer f.mem.Close()
+	}
+	if f.resume != nil && f.thread.Stopped() && !f.interrupted() {
 		if err := f.thread.SetRegs(*f.resume); err != nil {
 			f.thread.Detach()
 			return err
 		}
 	}
 	return f.thread.Detach()
+}
+
+// interrupted reports whether a handler is about to run, for a signal that came
+// while the process was frozen: then the EINTR that its call has got is the
+// right one.
+func (f *frozen) interrupted() bool {
+	t := image.Thread{SigMask: f.mask}
+	var shared [][]byte
+	var err error
+	if t.Pending, err = pending(f.thread, false); err != nil {
+		return false // it is gone
+	}
+	if shared, err = pending(f.thread, true); err != nil {
+		return false
+	}
+	return nextHandler(&t, shared, f.actions) != ptrace.NoHandler
 }
 
 // threadState collects what belongs to the one thread of the process. regs are
@@ -100,6 +127,7 @@ func (f *frozen) threadState(s *subject, t *image.Thread, shared *[][]byte, acti
 		return err
 	}
 
+	f.mask, f.actions = t.SigMask, actions
 	handler := nextHandler(t, *shared, actions)
 	_, running := ptrace.RestartRegs(regs, handler)
 	img, ok := ptrace.ImageRegs(f.mem, regs, handler)

@@ -6,14 +6,14 @@ import (
 	"runtime"
 	"slices"
 
+	"ckpt/internal/abi"
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/sys"
 )
 
-// describeHost says where the image of process pid is made. xsave is the size of a thread's
-// NT_X86_XSTATE register set, xfeatures the processor features it covers.
-func describeHost(fs proc.FS, pid, xsave int, xfeatures uint64) (image.Host, error) {
+// describeHost says where the image is made, but for what describeThread adds.
+func describeHost(fs proc.FS) (image.Host, error) {
 	h := image.Host{Arch: runtime.GOARCH, PageSize: os.Getpagesize()}
 	var err error
 	if h.Name, h.Kernel, err = sys.Uname(); err != nil {
@@ -28,11 +28,18 @@ func describeHost(fs proc.FS, pid, xsave int, xfeatures uint64) (image.Host, err
 	}
 	features := slices.Clone(cpu.Flags)
 	slices.Sort(features)
-	h.CPU = image.CPU{Model: cpu.Model, Features: slices.Compact(features), XFeatures: xfeatures, XSaveSize: xsave}
-	if h.Clocks, err = readClocks(fs, pid); err != nil {
-		return h, fmt.Errorf("read the clocks: %w", err)
-	}
+	h.CPU = image.CPU{Model: cpu.Model, Features: slices.Compact(features)}
 	return h, nil
+}
+
+// describeThread adds what the clocks show now, and what a thread of process
+// pid has of the processor's state: xsave is its NT_X86_XSTATE register set.
+func describeThread(h *image.Host, fs proc.FS, pid int, xsave []byte) (err error) {
+	h.CPU.XFeatures, h.CPU.XSaveSize = abi.XFeatures(xsave), len(xsave)
+	if h.Clocks, err = readClocks(fs, pid); err != nil {
+		return fmt.Errorf("read the clocks: %w", err)
+	}
+	return nil
 }
 
 // readClocks reads our clocks and turns them into those of the process, which

@@ -70,6 +70,17 @@ func (f Finding) String() string {
 // ErrNoProcess says that there is no process to save.
 var ErrNoProcess = errors.New("no such process")
 
+// StallError says that a save was given up because it made no progress; the
+// process runs on.
+type StallError struct{ After time.Duration }
+
+func (e *StallError) Error() string {
+	return fmt.Sprintf("given up: nothing has moved for %v; a file system that the process uses may not answer", e.After)
+}
+
+// Timeout makes the error one of those that net and os call a timeout.
+func (e *StallError) Timeout() bool { return true }
+
 // RefusedError says that a process would not survive, and why. It was not
 // touched.
 type RefusedError struct {

@@ -13,24 +13,32 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"runtime"
 	"syscall"
 	"time"
 
-	"ckpt/internal/abi"
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/ptrace"
+	"ckpt/internal/sys"
 )
 
 // Save saves a process as Options say. The errors that callers decide on are
-// ErrNoProcess, *RefusedError, *StoreError and *ptrace.TimeoutError; after all
-// of them the process runs on and an older image at the path is intact.
-func Save(ctx context.Context, o Options) (*Result, error) {
+// ErrNoProcess, *RefusedError, *StoreError, *StallError, *ptrace.TimeoutError
+// and that of ctx; after all of them the process runs on and an older image at
+// the path is intact.
+func Save(ctx context.Context, o Options) (result *Result, err error) {
+	if err := sys.NoChildStopSignals(); err != nil {
+		return nil, err
+	}
 	// All ptrace requests for a process must come from one OS thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	err = onOwnThread(func() error {
+		result, err = save(ctx, o)
+		return err
+	})
+	return result, err
+}
 
+func save(ctx context.Context, o Options) (*Result, error) {
 	begin := time.Now()
 	w, err := image.Create(o.Path)
 	if err != nil {
@@ -38,29 +46,24 @@ func Save(ctx context.Context, o Options) (*Result, error) {
 	}
 	defer w.Abort()
 
-	report, err := Check(o.PID, o.Helpers)
-	if err != nil {
+	c := &collector{o: o, fs: proc.Host(), image: w}
+	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
 	}
-	if err := report.refusal(); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-
-	pfs := proc.Host()
+	pfs := c.fs
 	f, err := freeze(pfs.Process(o.PID), o.Timeout)
 	if err != nil {
 		return nil, explain(pfs, o, err)
 	}
 	defer f.release()
-	c := &collector{o: o, fs: pfs, frozen: f, image: w}
+	c.frozen = f
 	if err := c.collect(ctx); err != nil {
 		return nil, explain(pfs, o, err)
 	}
 	result := &Result{Manifest: &c.manifest, Warnings: c.s.warnings}
-	if result.Stats, err = w.Finish(&c.manifest); err != nil {
-		return nil, &StoreError{o.Path, err}
-	}
-
 	if o.Then == ThenRun {
 		if err := c.release(); err != nil {
 			return nil, err
@@ -69,6 +72,12 @@ func Save(ctx context.Context, o Options) (*Result, error) {
 		if o.Released != nil {
 			o.Released()
 		}
+	}
+	if result.Stats, err = w.Finish(&c.manifest); err != nil {
+		return nil, &StoreError{o.Path, err}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	syncing := time.Now()
 	if err := w.Publish(image.CommitOptions{Fsync: o.Sync}); err != nil {
@@ -119,24 +128,75 @@ type collector struct {
 	frozen   *frozen
 	image    *image.Writer
 	s        *subject
+	before   *prepared
 	manifest image.Manifest
+	beat     beat
 }
 
-// collect describes the frozen process in the manifest and copies its memory
-// and the contents of its files into the image.
-func (c *collector) collect(ctx context.Context) error {
-	var err error
-	if c.s, err = look(c.fs, c.o.PID, c.o.Helpers); err != nil {
-		return err
-	}
-	vmas, err := c.s.proc.Smaps()
+// prepare looks at the process while it runs, and refuses it if it would not
+// survive.
+func (c *collector) prepare() error {
+	report, s, err := check(c.fs, c.o.PID, c.o.Helpers, c.o.Path)
 	if err != nil {
 		return err
 	}
+	if err := report.refusal(); err != nil {
+		return err
+	}
+	c.before, err = prepare(c.fs, s)
+	return err
+}
+
+// collect describes the frozen process in the manifest and copies its memory
+// and the contents of its files into the image. Only what needs ptrace is done
+// on this thread.
+func (c *collector) collect(ctx context.Context) error {
 	var p image.Process
+	var vmas []proc.VMA
+	err := aside(ctx, &c.beat, stallLimit, func() (err error) {
+		vmas, err = c.look(&p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	if err := c.state(&p, vmas); err != nil {
 		return err
 	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.contents(ctx, &p, vmas) }); err != nil {
+		return err
+	}
+	// One that is killed loses its memory while it is copied.
+	if err := c.frozen.alive(); err != nil {
+		return err
+	}
+	return c.identify(p)
+}
+
+// look reads from /proc what the frozen process is.
+func (c *collector) look(p *image.Process) ([]proc.VMA, error) {
+	var err error
+	if c.s, err = look(c.fs, c.o.PID, c.o.Helpers); err != nil {
+		return nil, err
+	}
+	if err := c.s.sameProcess(c.before.stat); err != nil {
+		return nil, err
+	}
+	if err := c.refusal(); err != nil {
+		return nil, err
+	}
+	if err := c.s.describe(p); err != nil {
+		return nil, err
+	}
+	return c.s.proc.Smaps()
+}
+
+// contents finds the memory and the open files of the process and copies what
+// is in them.
+func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.VMA) error {
 	mappings := c.s.classify(dropLeftovers(vmas, c.frozen.mem, p.Threads))
 	files, err := c.s.openFiles()
 	if err != nil {
@@ -147,6 +207,7 @@ func (c *collector) collect(ctx context.Context) error {
 		return err
 	}
 	files.addMappings(mappings)
+	c.s.refuseDestination(c.o.Path, files.descs, mappings)
 	for _, m := range mappings {
 		p.Areas = append(p.Areas, m.Area)
 	}
@@ -166,7 +227,7 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := c.image.Layout(p.Areas, runs); err != nil {
 		return &StoreError{c.o.Path, err}
 	}
-	c.manifest.Files, err = files.describe(c.fs, c.image.AddPayload)
+	c.manifest.Files, err = files.describe(c.fs, c.payloads(ctx))
 	if err != nil {
 		return err
 	}
@@ -174,11 +235,11 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	copier := &copier{mem: c.frozen.mem, image: c.image, areas: p.Areas, tell: c.o.Progress}
-	if err := copier.copy(ctx, runs); err != nil {
-		return err
+	copier := &copier{
+		mem: c.frozen.mem, image: c.image, path: c.o.Path, areas: p.Areas,
+		buffers: c.before.buffers, beat: &c.beat, tell: c.o.Progress,
 	}
-	return c.identify(p)
+	return copier.copy(ctx, runs)
 }
 
 // refusal is what collecting found and check had not: the process changed in
@@ -192,9 +253,6 @@ func (c *collector) refusal() error {
 
 // state collects the process's own state and that of its thread.
 func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
-	if err := c.s.describe(p); err != nil {
-		return err
-	}
 	timers, err := c.s.proc.Timers()
 	if err != nil {
 		return fmt.Errorf("find the process's timers: %w", err)
@@ -216,9 +274,11 @@ func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
 
 // inject asks the process for what /proc does not tell.
 func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, timers []proc.Timer) (err error) {
-	gadgets, err := ptrace.FindGadgets(c.frozen.mem, texts(vmas))
-	if err != nil {
-		return err
+	gadgets, texts := c.before.code.gadgets, texts(vmas)
+	if !c.before.code.holds(c.frozen.mem, texts) {
+		if gadgets, err = ptrace.FindGadgets(c.frozen.mem, texts); err != nil {
+			return err
+		}
 	}
 	in, err := ptrace.Inject(c.frozen.thread, ptrace.Options{
 		Mem: c.frozen.mem, Gadgets: gadgets, Stack: stackOf(vmas), Timeout: c.o.Timeout,
@@ -247,9 +307,8 @@ func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, t
 func (c *collector) identify(p image.Process) error {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
-	t := &p.Threads[0]
-	host, err := describeHost(c.fs, c.o.PID, len(t.XSave), abi.XFeatures(t.XSave))
-	if err != nil {
+	host := c.before.host
+	if err := describeThread(&host, c.fs, c.o.PID, p.Threads[0].XSave); err != nil {
 		return err
 	}
 	files := c.manifest.Files

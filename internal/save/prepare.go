@@ -1,0 +1,112 @@
+package save
+
+import (
+	"bytes"
+	"os"
+
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
+)
+
+// prepared is what is found out while the process still runs, so that it need
+// not stand still for it.
+type prepared struct {
+	stat    *proc.Stat // its start time and the pid name the process for good
+	host    image.Host // all but what describeThread adds
+	code    injectable
+	buffers [copyWorkers][]byte
+}
+
+// prepare does what can be done before the process is frozen.
+func prepare(pfs proc.FS, s *subject) (*prepared, error) {
+	p := &prepared{stat: s.stat, code: findCode(s.proc)}
+	var err error
+	if p.host, err = describeHost(pfs); err != nil {
+		return nil, err
+	}
+	for i := range p.buffers {
+		p.buffers[i] = make([]byte, copyPiece)
+		for at := 0; at < copyPiece; at += pageSize {
+			p.buffers[i][at] = 1 // the first touch of a page costs as much as copying it
+		}
+	}
+	return p, nil
+}
+
+// injectable is where calls can be injected, and what stands there.
+type injectable struct {
+	gadgets ptrace.Gadgets
+	bytes   [4][]byte
+}
+
+// Lengths of the gadgets in the order of injectable.addresses.
+var gadgetSizes = [4]int{2, 3, 9, 2}
+
+func (c *injectable) addresses() [4]uint64 {
+	g := &c.gadgets
+	return [4]uint64{g.Syscall, g.SyscallRet, g.RestoreRT, g.PopRaxRet}
+}
+
+// findCode looks for gadgets in a running process. What it finds has to be
+// looked at again; what it does not find may still be there.
+func findCode(p proc.Process) injectable {
+	var c injectable
+	mem, err := os.Open(p.Path("mem"))
+	if err != nil {
+		return c
+	}
+	defer mem.Close()
+	vmas, err := p.Maps()
+	if err != nil {
+		return c
+	}
+	if c.gadgets, err = ptrace.FindGadgets(mem, texts(vmas)); err != nil {
+		return injectable{}
+	}
+	if c.bytes, err = c.read(mem); err != nil {
+		return injectable{}
+	}
+	return c
+}
+
+// read gives the bytes of the gadgets.
+func (c *injectable) read(mem *os.File) (found [4][]byte, err error) {
+	for i, at := range c.addresses() {
+		if at == 0 {
+			continue
+		}
+		found[i] = make([]byte, gadgetSizes[i])
+		if _, err := mem.ReadAt(found[i], int64(at)); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// holds reports whether the code is still what it was, now that the process is
+// frozen.
+func (c *injectable) holds(mem *os.File, texts []ptrace.Text) bool {
+	if !c.gadgets.Cures() {
+		return false
+	}
+	now, err := c.read(mem)
+	if err != nil {
+		return false
+	}
+	for i, at := range c.addresses() {
+		if at != 0 && (!bytes.Equal(now[i], c.bytes[i]) || !executable(texts, at, at+uint64(gadgetSizes[i]))) {
+			return false
+		}
+	}
+	return true
+}
+
+func executable(texts []ptrace.Text, start, end uint64) bool {
+	for _, t := range texts {
+		if t.Start <= start && end <= t.End {
+			return true
+		}
+	}
+	return false
+}
