@@ -15,7 +15,9 @@ import (
 // Only when the two mappings are just that and nobody can come back to them are
 // they taken out. Others are saved as memory like any other, which does no
 // harm: those with which something was merged that was mapped right beside
-// them, and those to which a signal handler may still return.
+// them, and those to which a signal handler may still return. They are looked
+// at again in every generation; only one whose sleep a handler left by
+// siglongjmp stays for good.
 //
 // A thread that is in the rest of a sleep there (plan.Sleep) is changed to what
 // it would be without.
