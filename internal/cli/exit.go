@@ -44,7 +44,7 @@ var exitTable = []struct {
 	{exitIncompatible, "this host can not do it: another processor, version or user"},
 	{exitNotFound, "no such process or image"},
 	{exitStore, "the image could not be stored: no space, or not writable"},
-	{exitTimeout, "the process did not stop in time"},
+	{exitTimeout, "the process did not stop in time, or its files did not answer"},
 	{exitRestore, "ckpt restore failed; else it ends with the program's own code"},
 	{exitInterrupted, "interrupted by a signal; nothing was changed"},
 }
@@ -90,6 +90,7 @@ func codeOf(err error) int {
 		refused *save.RefusedError
 		store   *save.StoreError
 		slow    *ptrace.TimeoutError
+		stall   *save.StallError
 		version *image.VersionError
 		arch    *image.ArchError
 		host    *restore.HostError
@@ -108,7 +109,7 @@ func codeOf(err error) int {
 		return exitDamaged
 	case errors.Is(err, save.ErrNoProcess), errors.Is(err, restore.ErrNoImage):
 		return exitNotFound
-	case errors.As(err, &slow):
+	case errors.As(err, &slow), errors.As(err, &stall):
 		return exitTimeout
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted

@@ -38,6 +38,7 @@ func TestExitCodes(t *testing.T) {
 		{&save.StoreError{Path: "x", Err: syscall.EACCES}, exitStore},
 		{syscall.ENOSPC, exitStore},
 		{&ptrace.TimeoutError{Tid: 1, State: "D"}, exitTimeout},
+		{&save.StallError{}, exitTimeout},
 		{context.Canceled, exitInterrupted},
 	} {
 		if got := exitCode(wrap(c.err), false); got != c.code {
