@@ -67,6 +67,7 @@ func (w *writer) write() (*plan.Plan, error) {
 	if err := w.putFrame(); err != nil {
 		return nil, err
 	}
+	w.forget()
 	w.enterTimeNamespace()
 	w.v.park(w.b, w.work.start)
 	w.emptyAddressSpace()

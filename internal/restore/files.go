@@ -2,7 +2,9 @@ package restore
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -141,7 +143,9 @@ func (f *files) renumber() error {
 	}
 	// In the final process kinds use numbers that the saved process does not,
 	// the lowest ones.
-	f.errFD, err = f.copyAway(messages, messageFD)
+	if f.errFD, err = f.copyAway(messages, messageFD); err != nil {
+		f.errFD, err = f.copyAway(messages, 3) // there is a low limit of open files
+	}
 	return err
 }
 
@@ -234,16 +238,11 @@ func (f *files) closeOthers(b *plan.Builder) {
 		}
 		next = end + 1
 	}
-	keep := map[int]bool{int(f.errFD.Fd()): true}
-	top := int(f.errFD.Fd())
-	for fd := range f.taken {
-		keep[fd] = true
-		top = max(top, fd)
-	}
-	for fd := 0; fd <= top; fd++ {
-		if keep[fd] {
-			closeUpTo(fd)
-		}
+	keep := slices.Collect(maps.Keys(f.taken))
+	keep = append(keep, int(f.errFD.Fd()))
+	slices.Sort(keep)
+	for _, fd := range keep {
+		closeUpTo(fd)
 	}
 	closeUpTo(1 << 31)
 }

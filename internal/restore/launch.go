@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -45,8 +44,8 @@ func (p *preparation) inherit() error {
 	}
 	syscall.Umask(p.process.Umask)
 	// Both decide how the kernel lays out the fresh process.
-	if l := p.process.Limits[syscall.RLIMIT_STACK]; l.Cur != 0 {
-		if err := sys.SetStackLimit(l.Cur, l.Max); err != nil && !errors.Is(err, syscall.EPERM) {
+	if l := p.limits[sys.RlimitStack]; l.Cur != 0 {
+		if err := sys.SetLimit(sys.RlimitStack, l.Cur, l.Max); err != nil {
 			return err
 		}
 	}

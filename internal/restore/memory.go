@@ -59,8 +59,15 @@ func (w *writer) area(a *image.Area) error {
 	}
 	start, size := plan.Imm(uint64(a.Start)), plan.Imm(a.Size())
 	if a.Kind != image.SharedAnonymous {
-		w.b.Call("map "+name, abi.SysMmap, start, size, plan.Imm(uint64(prot)),
-			plan.Imm(source.flags), plan.Imm(source.fd), plan.Imm(source.offset)).Want(start)
+		step := a.Size()
+		if source.fd == noFD && prot&image.ProtWrite != 0 && source.flags&(abi.MapNoReserve|abi.MapGrowsDown) == 0 {
+			step = mapStep(step)
+		}
+		for done := uint64(0); done < a.Size(); done += step {
+			at := plan.Imm(uint64(a.Start) + done)
+			w.b.Call("map "+name, abi.SysMmap, at, plan.Imm(min(step, a.Size()-done)), plan.Imm(uint64(prot)),
+				plan.Imm(source.flags), plan.Imm(source.fd), plan.Imm(source.offset)).Want(at)
+		}
 	}
 	if a.HasFlag("hg") {
 		// Before the memory is touched, so that it is touched in huge pages.
@@ -79,6 +86,15 @@ func (w *writer) area(a *image.Area) error {
 	}
 	w.flags(a, name)
 	return nil
+}
+
+// mapStep is how much to map at once of size bytes of writable memory. The
+// kernel refuses a single mapping that is larger than all memory and swap
+// (__vm_enough_memory in mm/util.c), but joins neighbours, so that an area can
+// be larger than what the program had ever asked for at once.
+func mapStep(size uint64) uint64 {
+	const least, most = 256 << 20, 1024 // bytes, calls
+	return max(least, (size/most+pageSize-1)&^(pageSize-1))
 }
 
 // source is what mmap takes to map an area.

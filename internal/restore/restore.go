@@ -84,6 +84,7 @@ type preparation struct {
 	thread  *image.Thread
 	host    *host
 	files   *files
+	limits  []image.Rlimit // those it gets, see takeLimits
 }
 
 // prepare opens the image, compares it with the host, and makes its files.
@@ -92,7 +93,7 @@ func prepare(o Options) (*preparation, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", o.Path, ErrNoImage)
 	} else if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Path, err)
+		return nil, err
 	}
 	if o.Warn == nil {
 		o.Warn = func(string, string) {}
@@ -124,6 +125,9 @@ func (p *preparation) open() error {
 	p.warnCapabilities()
 	if p.process.Stopped {
 		p.o.Warn("process", "was stopped when it was saved, and is again: continue it with fg or kill -CONT")
+	}
+	if err := p.takeLimits(); err != nil {
+		return err
 	}
 	p.files = newFiles(p)
 	return p.files.remake()

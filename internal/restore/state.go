@@ -138,13 +138,3 @@ func (w *writer) signals() {
 		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, pid, pid, plan.Imm(uint64(info[0])), w.b.Data(info)).MayFail()
 	}
 }
-
-// limits sets the resource limits; that of the stack also chose the layout of
-// the fresh process, see launch. Raising a hard limit takes a privilege that
-// the program may have had and we have not.
-func (w *writer) limits() {
-	for res, l := range w.p.process.Limits {
-		w.b.Call(fmt.Sprintf("set resource limit %d", res), abi.SysPrlimit64, plan.Imm(0), plan.Imm(uint64(res)),
-			w.b.Data(words(l.Cur, l.Max)), plan.Imm(0)).MayFail()
-	}
-}

@@ -71,8 +71,3 @@ func SetPersonality(p uint32) error {
 	}
 	return nil
 }
-
-// SetStackLimit sets RLIMIT_STACK of this process, in bytes.
-func SetStackLimit(cur, max uint64) error {
-	return os.NewSyscallError("prlimit64", unix.Prlimit(0, unix.RLIMIT_STACK, &unix.Rlimit{Cur: cur, Max: max}, nil))
-}

@@ -1,0 +1,32 @@
+package sys
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Resource limits with a meaning of their own in a restore.
+const (
+	RlimitData    = unix.RLIMIT_DATA
+	RlimitStack   = unix.RLIMIT_STACK
+	RlimitNofile  = unix.RLIMIT_NOFILE
+	RlimitMemlock = unix.RLIMIT_MEMLOCK
+	RlimitAS      = unix.RLIMIT_AS
+)
+
+// Limit is a resource limit of this process, see prlimit(2). The soft limit of
+// open files is one that the Go runtime has raised.
+func Limit(resource int) (cur, max uint64, err error) {
+	var l unix.Rlimit
+	if err := unix.Prlimit(0, resource, nil, &l); err != nil {
+		return 0, 0, os.NewSyscallError("prlimit64", err)
+	}
+	return l.Cur, l.Max, nil
+}
+
+// SetLimit sets a resource limit of this process. EPERM: raising max takes
+// CAP_SYS_RESOURCE.
+func SetLimit(resource int, cur, max uint64) error {
+	return os.NewSyscallError("prlimit64", unix.Prlimit(0, resource, &unix.Rlimit{Cur: cur, Max: max}, nil))
+}
