@@ -1,7 +1,9 @@
 package kind
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"ckpt/internal/image"
 	"ckpt/internal/sys"
@@ -21,6 +23,12 @@ func (regular) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	if isMissing(err) || err == nil && !isSame(d, st) {
 		return saveNameless(c, d, f)
 	}
+	if err == nil && d.FD >= 0 {
+		err = sys.MayOpen(d.Link, int(d.Info.Flags))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return saveForbidden(c, d, f)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
@@ -29,6 +37,17 @@ func (regular) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
 	return setDetail(f, id)
+}
+
+// saveForbidden is for a file that the program was given by somebody with more
+// rights: a log that root opened for it, mostly as 1 and 2. Those can be
+// replaced by the restart's own.
+func saveForbidden(c *SaveContext, d *Desc, f *image.OpenFile) error {
+	if !isStdio(d.FD) {
+		return &UnsupportedError{d.object(), "you may not open it, and a restore would have to", "save and restore as a user who may"}
+	}
+	c.Warn(d.object(), "you may not open it again: it will be taken from the restart's own")
+	return saveStdio(c, d, f, d.FD)
 }
 
 // saveNameless saves a file that has a name, but not the one by which it was

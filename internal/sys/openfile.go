@@ -46,6 +46,23 @@ func OpenFile(path string, flags int, mode uint32) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// MayOpen is nil if this user may open the file with the access mode of flags,
+// see access(2). Nothing is opened: closing it would drop the locks of a
+// process that has it open already.
+func MayOpen(path string, flags int) error {
+	mode := uint32(unix.R_OK)
+	switch flags & OAccMode {
+	case OWronly:
+		mode = unix.W_OK
+	case ORdwr:
+		mode = unix.R_OK | unix.W_OK
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "access", Path: path, Err: err}
+	}
+	return nil
+}
+
 // Reopen opens what fd refers to once more, with flags of its own, by
 // /proc/self/fd, which also works for files without a name.
 func Reopen(fd, flags int) (*os.File, error) {

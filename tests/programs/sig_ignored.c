@@ -11,6 +11,7 @@ int main(void) {
   save_here();
   const char *status = slurp("/proc/self/status");
   unsigned long ignored = strtoul(strstr(status, "SigIgn:") + 7, NULL, 16);
+  ignored &= ~(3UL << (32 - 1));  // posix_spawn of older C libraries leaves them so
   unsigned long caught = strtoul(strstr(status, "SigCgt:") + 7, NULL, 16);
   CHECK(ignored == (1UL << (SIGPIPE - 1) | 1UL << (SIGHUP - 1)), "ignored %lx", ignored);
   CHECK(caught == 0, "caught %lx", caught);
