@@ -48,7 +48,7 @@ var agentSignals = map[int]string{
 const agentFirstRealtime = 34
 
 func newAgentConst() *agentConst {
-	c := new(agentConst)
+	c := &agentConst{Exact: agentExactCalls}
 	c.Names[0] = agentName("NONE")
 	for n, name := range agentSignals {
 		c.Names[n] = agentName(name)
@@ -106,8 +106,8 @@ func (c *agentConst) encode(engine string) ([]byte, error) {
 // agentFuncNames are the functions of the block as debuggers see them, in
 // order.
 var agentFuncNames = [...]string{
-	"ckpt_init", "ckpt_environ", "ckpt_take", "ckpt_prefix", "ckpt_signal", "ckpt_handler", "ckpt_ptracer",
-	"__restore_rt", "ckpt_middle", "ckpt_exec", "ckpt_self", "ckpt_hex", "ckpt_byte", "ckpt_copy", "ckpt_say",
+	"ckpt_init", "ckpt_environ", "ckpt_take", "ckpt_prefix", "ckpt_signal", "ckpt_handler", "ckpt_again",
+	"ckpt_ptracer", "__restore_rt", "ckpt_middle", "ckpt_exec", "ckpt_self", "ckpt_hex", "ckpt_byte", "ckpt_copy", "ckpt_say",
 }
 
 // agentFunc is a function of the block; addr and size are in bytes.

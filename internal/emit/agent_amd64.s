@@ -24,6 +24,8 @@
 #define SYS_clone         56
 #define SYS_execve        59
 #define SYS_wait4         61
+#define SYS_rt_sigpending 127
+#define SYS_personality   135
 #define SYS_prctl         157
 #define SYS_exit_group    231
 #define SYS_close_range   436
@@ -35,6 +37,7 @@
 #define PROT_RW           3    // PROT_READ|PROT_WRITE
 #define MAP_PRIVATE_ANON  0x22 // MAP_PRIVATE|MAP_ANONYMOUS
 #define MAP_NORESERVE     0x4000
+#define SIG_BLOCK         0
 #define SIG_UNBLOCK       1
 #define SIG_SETMASK       2
 #define SA_FLAGS          0x1c000004 // SA_SIGINFO|SA_RESTORER|SA_ONSTACK|SA_RESTART
@@ -45,6 +48,15 @@
 #define CLOSE_RANGE_UNSHARE 2
 #define WALL              0x40000000
 #define PR_SET_PTRACER    0x59616d61
+
+// Where the kernel puts them in the frame of a handler: struct rt_sigframe in
+// arch/x86/include/asm/sigframe.h, struct ucontext in uapi/asm/ucontext.h. The
+// prologue has pushed RBP, and the return address is before the ucontext.
+#define UCONTEXT(BP)      16(BP)
+#define UC_RAX            144
+#define UC_RCX            152
+#define UC_RIP            168
+#define UC_SIGMASK        296
 
 #define ENVIRON_MAX       (8<<20) // above what execve allows: 3/4 of the 8 MiB _STK_LIM
 
@@ -425,10 +437,120 @@ withdraw:
 	MOVL R13, SI
 	CALL ·agentPtracer(SB)
 return:
+	CALL ·agentAgain(SB)
 	POPQ BP
 	RET
 middle:
 	JMP ·agentMiddle(SB)
+
+// agentAgain lets the program execute the system call anew that our signal
+// has interrupted, where that is exact (agentExact): some calls are never
+// restarted by the kernel after a handler, whatever its flags (signal(7)), and
+// the program has not asked for this one. It is the last thing before
+// rt_sigreturn, and a restored program comes through here, too. In: BP, the
+// handler's.
+//
+// RAX being -EINTR behind a system call means that it was our signal that
+// interrupted it: another handler that did so would run first, or be in a frame
+// above ours, and then our frame would show that handler and not the call.
+// There are two exceptions, of some instructions each, in which a program
+// waits on where the call should have failed: that other handler blocked our
+// signal and gets it at its very rt_sigreturn; or another signal comes between
+// our look at those that are pending and the call. What comes before is seen:
+// then the call has failed, and by that signal.
+//
+//	BX ucontext   R12 rip   R13 number of the call   R14 personality, signals
+TEXT ·agentAgain(SB), NOSPLIT|NOFRAME, $0-0
+	SUBQ $40, SP
+	LEAQ UCONTEXT(BP), BX
+	CMPQ UC_RAX(BX), $-EINTR
+	JNE ret
+
+	// The instruction SYSCALL leaves its successor's address in RCX.
+	MOVQ UC_RIP(BX), R12
+	CMPQ R12, UC_RCX(BX)
+	JNE ret
+
+	// Can the eight bytes before it be read? All signals are blocked already.
+	MOVL $SIG_BLOCK, DI
+	LEAQ -8(R12), SI
+	XORL DX, DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigprocmask, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ ret
+
+	// mov $number, %eax; syscall. The frame does not tell the number, and of
+	// others than these it can not be known.
+	CMPW -2(R12), $0x050f
+	JNE ret
+	CMPB -7(R12), $0xb8
+	JNE ret
+	MOVL -6(R12), R13
+	MOVL $-1, DI // only asks
+	MOVL $SYS_personality, AX
+	SYSCALL
+	MOVL AX, R14
+
+	LEAQ CONST(agentConst_Exact), SI
+row:
+	CMPL R13, agentExact_Call(SI)
+	JNE next
+	MOVQ R14, AX
+	MOVLQZX agentExact_Arg(SI), CX
+	TESTL CX, CX
+	JZ compare
+	MOVQ (BX)(CX*1), AX
+compare:
+	MOVLQZX agentExact_Same(SI), CX
+	TESTL CX, CX
+	JZ masked
+	XORQ (BX)(CX*1), AX
+masked:
+	ANDQ agentExact_Mask(SI), AX
+	CMPQ AX, agentExact_Value(SI)
+	JEQ exact
+next:
+	ADDQ $agentExact__size, SI
+	LEAQ CONST(agentConst_Exact+const_agentExactRows*agentExact__size), AX
+	CMPQ SI, AX
+	JB row
+	JMP ret
+
+	// A signal that has come in the meantime gets its handler before the call:
+	// if it has one, it has interrupted it. Another of ours has not.
+exact:
+	MOVQ SP, DI
+	MOVL $8, SI
+	MOVL $SYS_rt_sigpending, AX
+	SYSCALL
+	MOVQ UC_SIGMASK(BX), R14
+	NOTQ R14
+	ANDQ 0(SP), R14
+pending:
+	BSFQ R14, DI
+	JZ again
+	BTRQ DI, R14
+	INCL DI
+	XORL SI, SI
+	MOVQ SP, DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigaction, AX
+	SYSCALL
+	LEAQ ·agentHandler(SB), AX
+	CMPQ AX, 0(SP)
+	JEQ pending
+	CMPQ 0(SP), $1 // SIG_IGN; SIG_DFL is 0
+	JLS pending
+	JMP ret
+
+again:
+	SUBQ $2, UC_RIP(BX)
+	MOVQ R13, UC_RAX(BX)
+ret:
+	ADDQ $40, SP
+	RET
 
 // agentPtracer names process SI as the one that may trace; 0 takes it back.
 TEXT ·agentPtracer(SB), NOSPLIT|NOFRAME, $0-0
@@ -740,7 +862,7 @@ measure:
 TEXT ·agentEnd(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
-// func agentSymbols(addr *[16]uintptr)
+// func agentSymbols(addr *[17]uintptr)
 //
 // It stands behind the block and is not copied. It gives the address of every
 // function of the block, in order, then agentEnd. A Go reference would give that
@@ -755,6 +877,7 @@ TEXT ·agentSymbols(SB), NOSPLIT, $0-8
 	NEXT(·agentPrefix)
 	NEXT(·agentSignal)
 	NEXT(·agentHandler)
+	NEXT(·agentAgain)
 	NEXT(·agentPtracer)
 	NEXT(·agentRestore)
 	NEXT(·agentMiddle)

@@ -36,6 +36,7 @@ const agentPathMax = 4096
 type agentConst struct {
 	Usable      uint64     // bit n-1 is set where signal n may be chosen
 	Names       [32]uint64 // [n] names signal n, big endian; [0] is NONE
+	Exact       [agentExactRows]agentExact
 	MapsPath    [16]byte
 	EnvironPath [24]byte
 	Argv0       [8]byte
@@ -53,7 +54,7 @@ type agentConst struct {
 }
 
 // agentConstSize is the size of agentConst; a test compares the two.
-const agentConstSize = 8 + 32*8 + 16 + 24 + 8 + 16 + 8 + 8 + 16 + 24 + 88 + 80 + 56 + 56 + 8 + 32
+const agentConstSize = 8 + 32*8 + agentExactRows*32 + 16 + 24 + 8 + 16 + 8 + 8 + 16 + 24 + 88 + 80 + 56 + 56 + 8 + 32
 
 // agentData is what the block writes; it begins as zeros.
 type agentData struct {
