@@ -39,12 +39,12 @@ func Check(pid int, helpers []int) (*Report, error) {
 func check(pfs proc.FS, pid int, helpers []int, path string) (*Report, *subject, error) {
 	s, err := look(pfs, pid, helpers)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, explain(pfs, pid, err)
 	}
 	r := &Report{PID: pid, Name: s.name(), Threads: s.status.Threads, Mapped: s.status.VmSize}
 	if len(s.obstacles) == 0 {
 		if err := s.checkInside(pfs, r, path); err != nil {
-			return nil, nil, gone(pid, err)
+			return nil, nil, explain(pfs, pid, err)
 		}
 	}
 	r.Obstacles, r.Warnings = s.obstacles, s.warnings

@@ -53,10 +53,14 @@ func (f *frozen) alive() error {
 	return err
 }
 
+func ended(pid int) error {
+	return fmt.Errorf("process %d ended while it was looked at: %w", pid, ErrNoProcess)
+}
+
 // endedMeanwhile says in a user's words that the process died under our hands.
 func endedMeanwhile(pid int, err error) error {
 	if errors.Is(err, ptrace.ErrGone) {
-		return fmt.Errorf("process %d ended while it was being saved: %w", pid, ErrNoProcess)
+		return ended(pid)
 	}
 	return err
 }

@@ -56,12 +56,12 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	pfs := c.fs
 	f, err := freeze(pfs.Process(o.PID), o.Timeout)
 	if err != nil {
-		return nil, explain(pfs, o, err)
+		return nil, explain(pfs, o.PID, err)
 	}
 	defer f.release()
 	c.frozen = f
 	if err := c.collect(ctx); err != nil {
-		return nil, explain(pfs, o, err)
+		return nil, explain(pfs, o.PID, err)
 	}
 	result := &Result{Manifest: &c.manifest, Warnings: c.s.warnings}
 	if o.Then == ThenRun {
@@ -107,16 +107,16 @@ func (t Then) signal() syscall.Signal {
 	return syscall.SIGSTOP
 }
 
-// explain finds the words for an error in the middle of a save: a process that
-// has died makes everything fail in its own way.
-func explain(pfs proc.FS, o Options, err error) error {
+// explain finds the words for an error in the middle of looking at a process:
+// one that has died makes everything fail in its own way.
+func explain(pfs proc.FS, pid int, err error) error {
 	if errors.Is(err, ErrNoProcess) {
 		return err
 	}
-	st, serr := pfs.Process(o.PID).Status()
+	st, serr := pfs.Process(pid).Status()
 	if errors.Is(serr, proc.ErrGone) || serr == nil && (st.Zombie() || !st.HasMemory) ||
 		errors.Is(err, ptrace.ErrGone) || errors.Is(err, proc.ErrGone) {
-		return fmt.Errorf("process %d ended while it was being saved: %w", o.PID, ErrNoProcess)
+		return ended(pid)
 	}
 	return err
 }
