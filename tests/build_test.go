@@ -28,10 +28,12 @@ type probe struct {
 //	root              it needs root
 //	noagent           not with the library: it is about SIGUSR2, or in a call
 //	                  that fails with EINTR after any handler
+//	inline            it is in a call that the library begins anew only where
+//	                  libc makes it inline: glibc before 2.41
 //	generations       ten generations of it, too
 var directives = map[string]bool{
 	"nopie": true, "static": true, "static-only": true, "ldflags": true, "args": true,
-	"env": true, "root": true, "noagent": true, "generations": true,
+	"env": true, "root": true, "noagent": true, "inline": true, "generations": true,
 }
 
 func (p *probe) has(word string) bool { _, ok := p.words[word]; return ok }

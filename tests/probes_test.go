@@ -1,8 +1,11 @@
 package tests
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -115,4 +118,15 @@ func TestSignalAndRunOn(t *testing.T) {
 	})
 }
 
-func withAgent(p *probe) bool { return p.variant != "static" && !p.has("noagent") }
+func withAgent(p *probe) bool {
+	return p.variant != "static" && !p.has("noagent") && !(p.has("inline") && !inlineCalls())
+}
+
+// inlineCalls tells whether libc makes the system calls that can be cancelled
+// inline. From glibc 2.41 on one function makes them all.
+var inlineCalls = sync.OnceValue(func() bool {
+	out, err := exec.Command("getconf", "GNU_LIBC_VERSION").Output()
+	var major, minor int
+	_, serr := fmt.Sscanf(string(out), "glibc %d.%d", &major, &minor)
+	return err == nil && serr == nil && major == 2 && minor < 41
+})

@@ -1,5 +1,5 @@
 // clock_nanosleep to an absolute time: wakes then, no matter what came between.
-// run: noagent
+// run: inline
 #include "call.h"
 
 int main(void) {

@@ -1,5 +1,5 @@
 // epoll_wait without a timeout, on a pipe, returns when it is readable.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <sys/epoll.h>
 

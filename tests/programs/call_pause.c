@@ -1,5 +1,5 @@
 // pause returns when, and only when, a handler has run.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <signal.h>
 

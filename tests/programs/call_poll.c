@@ -1,5 +1,5 @@
 // poll without a timeout, on a pipe, returns when it is readable.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <poll.h>
 

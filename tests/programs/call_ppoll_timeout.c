@@ -1,5 +1,5 @@
 // ppoll with a signal mask runs into its timeout; the mask is put back.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <poll.h>
 #include <signal.h>

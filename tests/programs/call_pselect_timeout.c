@@ -1,5 +1,5 @@
 // pselect with a signal mask runs into its timeout; the mask is put back.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <signal.h>
 #include <sys/select.h>

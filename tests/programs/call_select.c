@@ -1,5 +1,5 @@
 // select without a timeout, on a pipe, returns when it is readable.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <sys/select.h>
 

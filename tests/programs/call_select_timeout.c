@@ -1,5 +1,5 @@
 // select runs into its timeout: returns 0, no EINTR, sets cleared.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <sys/select.h>
 

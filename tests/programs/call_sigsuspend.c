@@ -1,5 +1,5 @@
 // sigsuspend with another mask returns when a handler has run; the mask is back.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <signal.h>
 

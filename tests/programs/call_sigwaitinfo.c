@@ -1,5 +1,5 @@
 // sigwaitinfo returns the signal that comes later.
-// run: noagent
+// run: inline
 #include "call.h"
 #include <signal.h>
 
