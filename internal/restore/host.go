@@ -70,7 +70,6 @@ func (p *preparation) compareUser() error {
 	if c.UID == own.Uid && c.GID == own.Gid {
 		return nil
 	}
-	const capSetgid, capSetuid = 1 << 6, 1 << 7
 	if own.CapEff&capSetuid == 0 || own.CapEff&capSetgid == 0 {
 		return &HostError{
 			Reason: fmt.Sprintf("the program ran as uid %d gid %d, and you are uid %d gid %d", c.UID[1], c.GID[1], own.Uid[1], own.Gid[1]),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -28,11 +29,9 @@ func (p *preparation) launch(program []byte) error {
 	if err := sys.BlockAllSignals(); err != nil {
 		return err
 	}
-	args := p.process.Args
-	if len(args) == 0 {
-		args = []string{p.process.Exe}
-	}
-	return sys.ExecFD(int(file.Fd()), args, nil)
+	// The program's own arguments are in its memory. Here they would only count
+	// against its stack limit.
+	return sys.ExecFD(int(file.Fd()), []string{p.thread.Comm}, nil)
 }
 
 // inherit sets what survives an execve: what can fail with a reason is better
@@ -53,20 +52,23 @@ func (p *preparation) inherit() error {
 		return err
 	}
 	p.warnIf("nice value", fmt.Sprintf("stays %d", p.host.nice), sys.SetNice(0, t.Nice))
-	if t.Policy != 0 || t.Priority != 0 {
-		p.warnIf("scheduling policy", "is the default one", sys.SetScheduler(0, t.Policy, t.Priority))
+	if policy, priority, err := sys.Scheduler(0); err != nil || policy != t.Policy || priority != t.Priority {
+		p.warnIf("scheduling policy", "is that of this shell", sys.SetScheduler(0, t.Policy, t.Priority))
 	}
 	if len(t.Affinity) > 0 {
 		p.warnIf("CPU affinity", "is that of this shell", sys.SetAffinity(0, t.Affinity))
 	}
-	if a.IOPrio != 0 {
-		p.warnIf("I/O priority", "is the default one", sys.SetIOPriority(0, a.IOPrio))
+	if own, err := sys.IOPriority(0); err != nil || own != a.IOPrio {
+		p.warnIf("I/O priority", "is that of this shell", sys.SetIOPriority(0, a.IOPrio))
 	}
 	if err := p.keepClocks(); err != nil {
 		return err
 	}
-	score := []byte(strconv.Itoa(a.OOMScoreAdj))
-	p.warnIf("oom_score_adj", "stays as it is", os.WriteFile("/proc/self/oom_score_adj", score, 0))
+	const file = "/proc/self/oom_score_adj"
+	score := strconv.Itoa(a.OOMScoreAdj)
+	if own, err := os.ReadFile(file); err != nil || strings.TrimSpace(string(own)) != score {
+		p.warnIf("oom_score_adj", "stays as it is", os.WriteFile(file, []byte(score), 0))
+	}
 	return nil
 }
 

@@ -115,6 +115,9 @@ func (p *preparation) open() error {
 		return &HostError{Reason: fmt.Sprintf("the process has %d threads, and this version restores one", n)}
 	}
 	p.thread = &p.process.Threads[0]
+	if err := checkManifest(p.process); err != nil {
+		return fmt.Errorf("%s: %w", p.o.Path, err)
+	}
 	var err error
 	if p.host, err = lookAtHost(); err != nil {
 		return err
@@ -122,7 +125,7 @@ func (p *preparation) open() error {
 	if err := p.compareHost(); err != nil {
 		return err
 	}
-	p.warnCapabilities()
+	p.warnCredentials()
 	if p.process.Stopped {
 		p.o.Warn("process", "was stopped when it was saved, and is again: continue it with fg or kill -CONT")
 	}

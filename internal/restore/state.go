@@ -67,7 +67,6 @@ func (w *writer) processState() {
 	set("set the timer slack", abi.PrSetTimerSlack, t.TimerSlack)
 	set("set the subreaper attribute", abi.PrSetChildSubreaper, flag(a.Subreaper))
 	set("set the THP setting", abi.PrSetTHPDisable, flag(a.THPDisable)).MayFail()
-	set("set the keep-capabilities flag", abi.PrSetKeepCaps, flag(a.KeepCaps))
 	if a.NoNewPrivs {
 		set("set no_new_privs", abi.PrSetNoNewPrivs, 1)
 	}
@@ -111,7 +110,7 @@ func (w *writer) threadState() {
 func (w *writer) writable(addr image.Addr, n uint64) bool {
 	for i := range w.p.process.Areas {
 		a := &w.p.process.Areas[i]
-		if a.Start <= addr && addr+image.Addr(n) <= a.End {
+		if a.Start <= addr && addr < a.End && n <= uint64(a.End-addr) {
 			return a.Prot&image.ProtWrite != 0
 		}
 	}
@@ -132,9 +131,9 @@ func (w *writer) signals() {
 	}
 	pid := plan.Imm(uint64(os.Getpid()))
 	for _, info := range w.p.process.Signals.Pending {
-		w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Imm(uint64(info[0])), w.b.Data(info)).MayFail()
+		w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(signo(info)), w.b.Data(info)).MayFail()
 	}
 	for _, info := range w.p.thread.Pending {
-		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, pid, pid, plan.Imm(uint64(info[0])), w.b.Data(info)).MayFail()
+		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, pid, pid, plan.Int(signo(info)), w.b.Data(info)).MayFail()
 	}
 }

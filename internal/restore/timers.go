@@ -1,8 +1,10 @@
 package restore
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/image"
@@ -16,7 +18,8 @@ const maxTimerID = 4096
 // timers makes the process's timers again and starts them with the time they
 // had left. They come last: from here on time counts.
 func (w *writer) timers() error {
-	posix := w.p.process.Timers.POSIX
+	// The kernel lists the newest one first.
+	posix := slices.SortedFunc(slices.Values(w.p.process.Timers.POSIX), func(a, b image.POSIXTimer) int { return cmp.Compare(a.ID, b.ID) })
 	id := w.b.Reserve(8)
 	// Since 6.15 a timer can be made with the id it had. Before, ids count up.
 	byID := len(posix) > 0 && kernelRestoresTimerIDs()
