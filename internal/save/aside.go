@@ -50,11 +50,11 @@ func onOwnThread(f func() error) error {
 // when f has made no step for limit. An f that was left behind finds its files
 // closed, if it ever wakes up.
 func aside(ctx context.Context, b *beat, limit time.Duration, f func() error) error {
+	cancelled := ctx.Done()
 	done := make(chan outcome, 1)
 	go func() { done <- call(f) }()
 	ticks := time.NewTicker(limit / 4)
 	defer ticks.Stop()
-	cancelled := ctx.Done()
 	var late <-chan time.Time
 	seen, since := b.n.Load(), time.Now()
 	for {
