@@ -1,10 +1,13 @@
 package restore
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ckpt/internal/image"
@@ -23,15 +26,24 @@ type host struct {
 
 func lookAtHost() (*host, error) {
 	h := &host{fs: proc.Host()}
-	self := h.fs.Process(os.Getpid())
-	var err error
+	// Not os.Getpid: /proc can be that of another pid namespace.
+	link, err := os.Readlink("/proc/self")
+	if err != nil {
+		return nil, &HostError{Reason: "/proc is not mounted: " + err.Error(), Advice: "mount -t proc proc /proc"}
+	}
+	pid, err := strconv.Atoi(link)
+	if err != nil {
+		return nil, fmt.Errorf("/proc/self is %q: %w", link, err)
+	}
+	self := h.fs.Process(pid)
 	if h.status, err = self.Status(); err != nil {
 		return nil, err
 	}
 	if h.cpu, err = h.fs.CPUInfo(); err != nil {
 		return nil, err
 	}
-	if h.bootID, err = h.fs.BootID(); err != nil {
+	// Some containers hide /proc/sys. Then this counts as another boot.
+	if h.bootID, err = h.fs.BootID(); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return nil, err
 	}
 	stat, err := self.Stat()
