@@ -35,10 +35,10 @@ func (g Gadgets) Cures() bool {
 	return g.SyscallRet != 0 && (g.RestoreRT != 0 || g.PopRaxRet != 0)
 }
 
-// Bounds of the search. A libc has all gadgets in its first megabyte; the total
-// keeps a program with gigabytes of code from being read as a whole.
+// Bounds of the search. A libc has all gadgets in its first few hundred
+// kilobytes, and every page read costs a fault; the total keeps a program with gigabytes of code from being read as a whole.
 const (
-	gadgetWindow  = 1 << 20
+	gadgetWindow  = 64 << 10
 	gadgetOverlap = 16
 	gadgetTotal   = 256 << 20
 )

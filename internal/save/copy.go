@@ -43,13 +43,13 @@ func (c *copier) copy(parent context.Context, runs []image.Run) error {
 	for _, r := range runs {
 		c.total += int64(r.Len)
 	}
-	pieces := make(chan image.Run)
+	queue := pieces{runs: runs}
 	var workers sync.WaitGroup
 	var ended [copyWorkers]outcome
 	for i, buf := range c.buffers {
 		workers.Go(func() {
 			ended[i] = call(func() error {
-				for p := range pieces {
+				for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {
 					if err := c.piece(p, buf[:p.Len]); err != nil {
 						return err
 					}
@@ -61,8 +61,6 @@ func (c *copier) copy(parent context.Context, runs []image.Run) error {
 			}
 		})
 	}
-	feed(ctx, runs, pieces)
-	close(pieces)
 	workers.Wait()
 	for _, o := range ended {
 		if err := o.result(); err != nil {
@@ -72,21 +70,27 @@ func (c *copier) copy(parent context.Context, runs []image.Run) error {
 	return parent.Err()
 }
 
-// feed cuts runs into pieces until there are no more or ctx is done.
-func feed(ctx context.Context, runs []image.Run, pieces chan<- image.Run) {
-	for _, r := range runs {
-		for r.Len > 0 {
-			p := r
-			p.Len = min(r.Len, copyPiece)
-			select {
-			case pieces <- p:
-			case <-ctx.Done():
-				return
-			}
-			r.Start += p.Len
-			r.Len -= p.Len
-		}
+// pieces hands out runs in pieces. It is no channel, because who would send
+// into it is locked to its OS thread: every piece would cost two switches of
+// threads.
+type pieces struct {
+	mu   sync.Mutex
+	runs []image.Run // those that are left
+	from uint64      // of the first of them, what was handed out
+}
+
+func (q *pieces) next() (p image.Run, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.runs) == 0 {
+		return p, false
 	}
+	r := q.runs[0]
+	p = image.Run{Start: r.Start + q.from, Len: min(r.Len-q.from, copyPiece)}
+	if q.from += p.Len; q.from == r.Len {
+		q.runs, q.from = q.runs[1:], 0
+	}
+	return p, true
 }
 
 func (c *copier) piece(r image.Run, buf []byte) error {

@@ -78,14 +78,18 @@ func (r *remote) word32() int32 { return int32(r.words(1)[0]) }
 // (SA_NOCLDWAIT) and a mask that the program can ask for.
 func (r *remote) signalActions() map[int]abi.SigAction {
 	const sigKill, sigStop = 9, 19
-	actions := map[int]abi.SigAction{}
+	const wordsEach = abi.SigActionSize / 8
 	for sig := 1; sig <= abi.NSig; sig++ {
-		if sig == sigKill || sig == sigStop {
-			continue
+		if sig != sigKill && sig != sigStop {
+			r.call("signal actions", abi.SysRtSigaction, uint64(sig), 0, r.scratch+uint64(sig-1)*abi.SigActionSize, 8)
 		}
-		r.call(fmt.Sprintf("action for signal %d", sig), abi.SysRtSigaction, uint64(sig), 0, r.scratch, 8)
-		w := r.words(4)
-		if a := (abi.SigAction{Handler: w[0], Flags: w[1], Restorer: w[2], Mask: w[3]}); a != (abi.SigAction{}) {
+	}
+	actions := map[int]abi.SigAction{}
+	all := r.words(abi.NSig * wordsEach)
+	for sig := 1; sig <= abi.NSig; sig++ {
+		w := all[(sig-1)*wordsEach:]
+		a := abi.SigAction{Handler: w[0], Flags: w[1], Restorer: w[2], Mask: w[3]}
+		if sig != sigKill && sig != sigStop && a != (abi.SigAction{}) {
 			actions[sig] = a
 		}
 	}
