@@ -48,7 +48,7 @@ func rewriteImage(t *testing.T, dir string, change func(m *image.Manifest, memor
 		}
 	}
 
-	w, err := image.Create(path)
+	w, err := image.Create(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/save"
-	"ckpt/internal/sys"
 )
 
 // agentTimeout bounds how long the program may take to stop. It waits for us
@@ -64,39 +62,30 @@ func agentSave(pid int) error {
 	if wd, err := os.Getwd(); err == nil {
 		path = filepath.Join(wd, path) // says more in messages
 	}
-	defer awaitTurn()()
 	_, err = save.Save(ctx, save.Options{
 		PID: pid, Path: path, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
 		Trigger: image.TriggerSignal, Version: version, Helpers: []int{middle, os.Getpid()},
-		Released: func() { letGo(middle) },
+		Released: func(m *image.Manifest) { letGo(middle, pid, &m.Processes[0].Attributes) },
 	})
 	return err
 }
 
 // letGo ends the wait of the program's signal handler: it need not wait for the
 // disk. The handler waits for our parent, who waits for us.
-func letGo(middle int) {
-	if os.Getppid() == middle {
-		_ = syscall.Kill(middle, syscall.SIGKILL) // if that fails, the handler waits for all of the save
+//
+// Orphans become children of the next child subreaper above them, or of process
+// 1. A program that is one of these would find in us a child that it does not
+// know: its handler waits for all of the save.
+func letGo(middle, program int, a *image.Attributes) {
+	if os.Getppid() != middle || program == 1 || a.Subreaper {
+		return
 	}
-}
-
-// awaitTurn waits until an earlier save in this directory has given its image
-// the name, which it may do behind the program's back: an older image must not
-// replace a newer one. It gives what lets the next one go ahead. The lock is on
-// the directory, so that nothing is left in it.
-func awaitTurn() func() {
-	dir, err := os.Open(".")
-	if err != nil {
-		return func() {} // saving will say why
+	// From now on what the terminal does to the program (Ctrl-C, Ctrl-Z, going
+	// away) is not about us: whoever sees the program run has its image.
+	if _, err := syscall.Setsid(); err != nil {
+		return
 	}
-	const pause = 2 * time.Millisecond
-	for end := time.Now().Add(agentTimeout); errors.Is(sys.TryFlock(int(dir.Fd()), true), syscall.EAGAIN); time.Sleep(pause) {
-		if time.Now().After(end) {
-			break // somebody else holds the directory, for whatever purpose
-		}
-	}
-	return func() { _ = dir.Close() } // only opened for its lock
+	_ = syscall.Kill(middle, syscall.SIGKILL) // if that fails, the handler waits for all of the save
 }
 
 // report appends lines to the log, and shows them if stderr is a terminal.

@@ -26,7 +26,7 @@ func BenchmarkWriteMemory(b *testing.B) {
 	m.Processes[0].Areas = []Area{{Start: 1 << 30, End: 1<<30 + benchSize, Kind: Anonymous, File: -1}}
 	b.SetBytes(benchSize)
 	for b.Loop() {
-		w, err := Create(path)
+		w, err := Create(b.Context(), path)
 		if err != nil {
 			b.Fatal(err)
 		}

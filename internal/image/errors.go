@@ -20,6 +20,9 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("image format %d, this engine reads format %d", e.Have, e.Want)
 }
 
+// ErrBusy says that another writer of the same path is still at work.
+var ErrBusy = errors.New("another save to this file has not finished")
+
 // ArchError says that an image was made on another kind of processor.
 type ArchError struct {
 	Have, Want string // GOARCH, or the machine's name in ELF

@@ -109,7 +109,7 @@ func write(t testing.TB, path string, m *Manifest, areas []Area, mem []content) 
 // begin is write without the commit.
 func begin(t testing.TB, path string, m *Manifest, areas []Area, mem []content) *Writer {
 	t.Helper()
-	w, err := Create(path)
+	w, err := Create(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

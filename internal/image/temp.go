@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -10,13 +11,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 
 	"ckpt/internal/sys"
 )
 
-// tempFile is an image in the making: a file beside its destination, under a
-// name of its own, that its writer holds a flock(2) on. A temporary file
-// without a lock belongs to a writer that is dead.
+// tempFile is an image in the making: a file beside its destination that its
+// writer holds a flock(2) on. A temporary file without a lock belongs to a
+// writer that is dead.
+//
+// Its name is the same for all writers of a destination, so that they take
+// turns: who comes second waits until the first has published or given up.
+// Otherwise a save that takes long could replace the image of a later one, which
+// is newer.
 type tempFile struct {
 	dir  *os.Root // the destination's directory, wherever it is moved to
 	file *os.File
@@ -29,7 +36,8 @@ type tempFile struct {
 const maxTempBase = 200
 
 // createTemp makes a temporary file for the destination path.
-func createTemp(path string) (*tempFile, error) {
+// limit is how long it waits for another writer.
+func createTemp(ctx context.Context, path string, limit time.Duration) (*tempFile, error) {
 	parent, base := filepath.Split(path)
 	if base == "" || base == "." || base == ".." {
 		return nil, fmt.Errorf("%s: %w", path, syscall.EISDIR)
@@ -43,7 +51,7 @@ func createTemp(path string) (*tempFile, error) {
 	}
 	t := &tempFile{dir: dir, dest: base}
 	if err = checkDestination(dir, base); err == nil {
-		err = t.create()
+		err = t.create(ctx, limit)
 	}
 	if err != nil {
 		dir.Close()
@@ -69,36 +77,59 @@ func checkDestination(dir *os.Root, base string) error {
 	return nil
 }
 
-func (t *tempFile) create() error {
+// create waits for its turn and makes the file.
+func (t *tempFile) create(ctx context.Context, limit time.Duration) error {
 	short := t.dest[:min(len(t.dest), maxTempBase)]
 	t.removeStale(short)
-	const tries = 10
-	for range tries {
-		var random [8]byte
-		rand.Read(random[:]) // never fails, see crypto/rand
-		name := fmt.Sprintf(".%s.%d-%s.tmp", short, os.Getpid(), hex.EncodeToString(random[:]))
-		f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
+	name := "." + short + ".tmp"
+	const pause = 2 * time.Millisecond
+	for end := time.Now().Add(limit); ; {
+		err := t.make(name)
+		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		// File systems without locks only lose the cleaning up. Whoever took
-		// the file for a dead writer's before it was locked has removed it.
-		lockErr := sys.TryFlock(int(f.Fd()), true)
-		if errors.Is(lockErr, syscall.EAGAIN) || !t.isNamed(name, f) {
-			f.Close()
-			continue
+		if err := t.removeIfStale(name); err != nil {
+			return t.make(t.uniqueName(short))
 		}
-		t.file, t.name = f, name
-		if err := f.Chmod(0o600); err != nil { // whatever the umask
-			t.remove()
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
 		}
-		return nil
+		if time.Now().After(end) {
+			return fmt.Errorf("%w after %v (%s)", ErrBusy, limit, name)
+		}
 	}
-	return errors.New("others keep removing the temporary file")
+}
+
+// uniqueName is for where no turn can be awaited: the name is another user's, or
+// the file system has no locks.
+func (t *tempFile) uniqueName(short string) string {
+	var random [8]byte
+	rand.Read(random[:]) // never fails, see crypto/rand
+	return fmt.Sprintf(".%s.%d-%s.tmp", short, os.Getpid(), hex.EncodeToString(random[:]))
+}
+
+// make makes the file, locked. ErrExist says that another writer has that name,
+// or took it.
+func (t *tempFile) make(name string) error {
+	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	// File systems without locks only lose the cleaning up. Whoever took
+	// the file for a dead writer's before it was locked has removed it.
+	lockErr := sys.TryFlock(int(f.Fd()), true)
+	if errors.Is(lockErr, syscall.EAGAIN) || !t.isNamed(name, f) {
+		f.Close()
+		return fmt.Errorf("lock %s: %w", name, fs.ErrExist)
+	}
+	t.file, t.name = f, name
+	if err := f.Chmod(0o600); err != nil { // whatever the umask
+		t.remove()
+		return err
+	}
+	return nil
 }
 
 // isNamed tells whether name is still f's.
@@ -111,8 +142,7 @@ func (t *tempFile) isNamed(name string, f *os.File) bool {
 	return err == nil && os.SameFile(info, there)
 }
 
-// removeStale removes temporary files of writers that died. That it cannot is
-// no reason not to write.
+// removeStale removes the temporary files with unique names whose writers died.
 func (t *tempFile) removeStale(short string) {
 	ours := regexp.MustCompile(`^\.` + regexp.QuoteMeta(short) + `\.[0-9]+-[0-9a-f]{16}\.tmp$`)
 	d, err := t.dir.Open(".")
@@ -126,23 +156,45 @@ func (t *tempFile) removeStale(short string) {
 	}
 	for _, name := range names {
 		if ours.MatchString(name) {
-			t.removeIfStale(name)
+			_ = t.removeIfStale(name) // that it cannot is no reason not to write
 		}
 	}
 }
 
-func (t *tempFile) removeIfStale(name string) {
-	if info, err := t.dir.Lstat(name); err != nil || !info.Mode().IsRegular() {
-		return
+// removeIfStale removes a file whose writer died. A live writer's is left alone;
+// an error says that it is no writer of ours.
+func (t *tempFile) removeIfStale(name string) error {
+	info, err := t.dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	f, err := t.dir.Open(name)
 	if err != nil {
-		return
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", name)
+	}
+	// For writing: else NFS gives no exclusive lock.
+	f, err := t.dir.OpenFile(name, os.O_RDWR|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	defer f.Close()
-	if t.isNamed(name, f) && sys.TryFlock(int(f.Fd()), true) == nil {
-		_ = t.dir.Remove(name)
+	if err := sys.TryFlock(int(f.Fd()), true); err != nil {
+		// Somebody else may hold a lock just to be in the way.
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if ok && int(st.Uid) == os.Geteuid() && errors.Is(err, syscall.EAGAIN) {
+			return nil
+		}
+		return err
 	}
+	if !t.isNamed(name, f) {
+		return nil
+	}
+	return t.dir.Remove(name)
 }
 
 // publish gives the file its real name. With sync the content reaches the disk

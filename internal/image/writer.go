@@ -1,11 +1,13 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"ckpt/internal/sys"
 )
@@ -46,11 +48,18 @@ type CommitOptions struct {
 	Fsync bool // the image survives a power cut right after
 }
 
+// turnLimit is how long Create waits for another writer of the same path.
+const turnLimit = 30 * time.Second
+
 // Create begins an image that is to be at path. It makes a temporary file in
 // the same directory, 0600, and removes those of writers that died. A path
 // that is a symbolic link or no regular file is an error.
-func Create(path string) (*Writer, error) {
-	t, err := createTemp(path)
+//
+// Writers of the same path take turns: Create waits until an earlier one has
+// published or given up, for 30 s at most (ErrBusy), or until ctx ends. So an
+// image of what was frozen after Create never gives way to an older one.
+func Create(ctx context.Context, path string) (*Writer, error) {
+	t, err := createTemp(ctx, path, turnLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func TestConcurrentWriters(t *testing.T) {
 	clear(mem[1<<20 : 3<<20]) // a hole worth punching
 	m := sample()
 	m.Processes[0].Areas = []Area{{Start: 0x10000, End: 0x10000 + size, Kind: Anonymous, File: -1, Prot: ProtRead}}
-	w, err := Create(path)
+	w, err := Create(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestMisuse(t *testing.T) {
 		"runs overlap":   {area(Anonymous), []Run{{0x10000, 0x2000}, {0x11000, 0x1000}}},
 		"run that wraps": {area(Anonymous), []Run{{0x11000, 1<<64 - 0x1000}}},
 	} {
-		w, err := Create(filepath.Join(dir, "image"))
+		w, err := Create(t.Context(), filepath.Join(dir, "image"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestMisuse(t *testing.T) {
 	mem := content{Run{0x12000, 0x4000}, randomBytes(0x4000, 1)}
 	start := func() *Writer {
 		m.Processes[0].Areas = area(Anonymous)
-		w, err := Create(filepath.Join(dir, "image"))
+		w, err := Create(t.Context(), filepath.Join(dir, "image"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func fillDisk(t *testing.T, dir string) {
 		runs int
 		size uint64
 	}{{"reserved", 1, 4 << 20}, {"written", 1000, PageSize}} {
-		w, err := Create(path)
+		w, err := Create(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}

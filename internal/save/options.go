@@ -34,9 +34,10 @@ type Options struct {
 	// Progress, if set, hears of every piece of memory that was copied. It is
 	// called from several goroutines.
 	Progress func(done, total int64)
-	// Released, if set, is called as soon as the program runs again, before
-	// the image is made durable. (Only with ThenRun.)
-	Released func()
+	// Released, if set, is called with what the image will say as soon as the
+	// program runs again, before the image is made durable and gets its name.
+	// (Only with ThenRun.)
+	Released func(*image.Manifest)
 	// Helpers are processes that work for this save and are therefore no part
 	// of what is saved: the agent's middle child and the engine.
 	Helpers []int

@@ -40,7 +40,10 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 
 func save(ctx context.Context, o Options) (*Result, error) {
 	begin := time.Now()
-	w, err := image.Create(o.Path)
+	w, err := image.Create(ctx, o.Path)
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &StoreError{o.Path, err}
 	}
@@ -70,7 +73,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 		}
 		result.Frozen = time.Since(f.since)
 		if o.Released != nil {
-			o.Released()
+			o.Released(&c.manifest)
 		}
 	}
 	if result.Stats, err = w.Finish(&c.manifest); err != nil {
