@@ -1,0 +1,5 @@
+package save
+
+import "unsafe"
+
+func addressOf(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
