@@ -3,7 +3,6 @@ package save
 import (
 	"os"
 
-	"ckpt/internal/image"
 	"ckpt/internal/proc"
 )
 
@@ -31,7 +30,10 @@ func (r *Report) refusal() error {
 // Check tells whether a process would survive saving and restoring. It reads
 // /proc only: the process is neither stopped nor changed.
 func Check(pid int, helpers []int) (*Report, error) {
-	r, _, err := check(proc.Host(), pid, helpers, "")
+	r, s, err := check(proc.Host(), pid, helpers, "")
+	if err == nil && len(r.Obstacles) == 0 {
+		err = gone(pid, s.count(r))
+	}
 	return r, err
 }
 
@@ -80,17 +82,21 @@ func (s *subject) checkInside(pfs proc.FS, r *Report, path string) error {
 		return err
 	}
 	r.Files = len(files.descs)
-
-	var areas []image.Area
 	for _, m := range mappings {
-		areas = append(areas, m.Area)
+		s.areas = append(s.areas, m.Area)
 	}
+	return nil
+}
+
+// count finds out how much there is to save, which takes time for large
+// processes: a save has no use for it.
+func (s *subject) count(r *Report) error {
 	scanner, err := newPageScanner(s.proc)
 	if err != nil {
 		return err
 	}
 	defer scanner.Close()
-	runs, err := findRuns(scanner, areas)
+	runs, err := findRuns(scanner, s.areas)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type subject struct {
 	proc   proc.Process
 	status *proc.Status
 	stat   *proc.Stat
+	areas  []image.Area // found by check
 	findings
 }
 
@@ -49,8 +50,11 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		return s, nil
 	}
 	if _, err := s.proc.FDs(); errors.Is(err, fs.ErrPermission) {
-		s.refuse("process", fmt.Sprintf("may not be looked into by uid %d (its uid is %d)", os.Geteuid(), s.status.Uid[0]),
-			"run ckpt as its owner or as root")
+		s.refuseForeign()
+		return s, nil
+	}
+	if pid == os.Getpid() {
+		s.refuse("process", "is this very ckpt", "")
 		return s, nil
 	}
 	if n := s.status.TracerPid; n != 0 && !ours(pfs, n) {
@@ -72,6 +76,17 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		}
 	}
 	return s, nil
+}
+
+// refuseForeign refuses a process that we may not look into.
+func (s *subject) refuseForeign() {
+	if uid := os.Geteuid(); s.status.Uid == [4]int{uid, uid, uid, uid} {
+		s.refuse("process", "does not let its own user look into it (it has capabilities, or a program that may not be read, or it called prctl(PR_SET_DUMPABLE, 0))",
+			"run ckpt as root")
+		return
+	}
+	s.refuse("process", fmt.Sprintf("may not be looked into by uid %d (its uid is %d)", os.Geteuid(), s.status.Uid[0]),
+		"run ckpt as its owner or as root")
 }
 
 // ours reports whether a tracer is a thread of this process.
