@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,6 +64,33 @@ static void waits(void) {
 	}
 }
 
+// Sets one of everything that a save has to ask the process for.
+static void state(void) {
+	struct sigaction a = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
+	sigaddset(&a.sa_mask, SIGTERM);
+	sigaction(SIGUSR1, &a, 0);
+	signal(SIGHUP, SIG_IGN);
+	struct sigaction c = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+	sigaction(SIGCHLD, &c, 0);
+	stack_t s = {.ss_sp = malloc(65536), .ss_size = 65536};
+	sigaltstack(&s, 0);
+	struct itimerval i = {{7000, 3}, {1000, 0}};
+	setitimer(ITIMER_REAL, &i, 0);
+	timer_t id;
+	struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = 64};
+	struct itimerspec t = {{5, 6}, {2000, 0}};
+	timer_create(CLOCK_MONOTONIC, &e, &id);
+	timer_settime(id, 0, &t, 0);
+	prctl(PR_SET_TIMERSLACK, 123456);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigset_t mask;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &mask, 0);
+	raise(SIGUSR2);
+}
+
 int main(int argc, char **argv) {
 	const char *mode = argc > 1 ? argv[1] : "";
 	if (!strcmp(mode, "epoll")) waits();
@@ -91,5 +119,6 @@ int main(int argc, char **argv) {
 		if (!f || mmap(0, 4096, PROT_READ, MAP_SHARED, fileno(f), 0) == MAP_FAILED) return 1;
 		if (argc < 4) fclose(f);
 	}
+	if (!strcmp(mode, "state")) state();
 	work();
 }
