@@ -31,6 +31,9 @@ const (
 // nothing, with some distance to what it has.
 func findGap(areas []image.Area, size uint64) (span, error) {
 	for _, from := range []uint64{parkFrom, 1 << 32} {
+		if size > userEnd {
+			break // and the sums below could wrap
+		}
 		at := from
 		for i := range areas {
 			start, end := uint64(areas[i].Start), uint64(areas[i].End)
