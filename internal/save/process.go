@@ -50,6 +50,10 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		return s, nil
 	}
 	if _, err := s.proc.FDs(); errors.Is(err, fs.ErrPermission) {
+		// One that is ending belongs to root for a moment.
+		if st, err := s.proc.Status(); err != nil || st.Zombie() || !st.HasMemory {
+			return nil, ended(pid)
+		}
 		s.refuseForeign()
 		return s, nil
 	}
