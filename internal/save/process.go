@@ -49,7 +49,9 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		s.refuse("process", fmt.Sprintf("is a thread of process %d", s.status.Tgid), "save that one")
 		return s, nil
 	}
-	if _, err := s.proc.FDs(); errors.Is(err, fs.ErrPermission) {
+	_, fds := s.proc.FDs()
+	_, exe := s.proc.Exe() // even root may not, in a container that keeps its first process to itself
+	if errors.Is(fds, fs.ErrPermission) || errors.Is(exe, fs.ErrPermission) {
 		// One that is ending belongs to root for a moment.
 		if st, err := s.proc.Status(); err != nil || st.Zombie() || !st.HasMemory {
 			return nil, ended(pid)
