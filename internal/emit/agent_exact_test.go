@@ -48,6 +48,7 @@ func (c *agentCall) save(n int) {
 // result waits for the end of the call.
 func (c *agentCall) result() (ret int64, took time.Duration) {
 	c.t.Helper()
+	defer time.AfterFunc(agentPatience, func() { c.Process.Kill() }).Stop()
 	var ms int64
 	line := c.line()
 	if _, err := fmt.Sscan(line, &ret, &ms); err != nil {
