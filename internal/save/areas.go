@@ -23,6 +23,7 @@ var keptFlags = map[string]bool{
 	"lo": true, // mlock
 	"lf": true, // MLOCK_ONFAULT
 	"nr": true, // MAP_NORESERVE
+	"dp": true, // MAP_DROPPABLE
 	"mw": true, // may be made writable: the file was opened for writing
 }
 

@@ -122,6 +122,10 @@ func findRuns(s *pageScanner, areas []image.Area) ([]image.Run, error) {
 		switch {
 		case a.Kind == image.VVar, a.Kind == image.SharedFile && !a.Whole:
 			// Nothing: the kernel's own, and the file's own.
+		case a.HasFlag("dp"):
+			// Nothing: the kernel may drop it at any time, and whoever uses it
+			// makes it anew. It is the state of vDSO getrandom, which must not
+			// give the same numbers in two restores.
 		case a.Kind == image.SharedAnonymous, a.Kind == image.SharedFile, a.Kind == image.VDSO:
 			// The page tables of one process do not tell what a shared object
 			// holds, and the vDSO has no page that counts as private.
