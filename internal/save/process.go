@@ -86,6 +86,10 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 
 // refuseForeign refuses a process that we may not look into.
 func (s *subject) refuseForeign() {
+	if os.Geteuid() == 0 {
+		s.refuse("process", "may not be looked into, not even by root: a container or a security module forbids it", "run ckpt outside of it")
+		return
+	}
 	if uid := os.Geteuid(); s.status.Uid == [4]int{uid, uid, uid, uid} {
 		s.refuse("process", "does not let its own user look into it (it has capabilities, or a program that may not be read, or it called prctl(PR_SET_DUMPABLE, 0))",
 			"run ckpt as root")
