@@ -32,6 +32,10 @@ func TestState(t *testing.T) {
 	if a := p.Signals.Actions[17]; a.Handler != 0 || a.Flags&saNoCldWait == 0 {
 		t.Errorf("action of SIGCHLD: %+v", a)
 	}
+	// make starts its commands by posix_spawn, which in older C libraries
+	// leaves these two ignored.
+	delete(p.Signals.Actions, 32)
+	delete(p.Signals.Actions, 33)
 	if _, set := p.Signals.Actions[34]; set || len(p.Signals.Actions) != 3 {
 		t.Errorf("actions: %+v", p.Signals.Actions)
 	}
