@@ -20,6 +20,7 @@ CACHE := $(shell d="$${TMPDIR:-/tmp}/ckpt-go-$$(id -u)"; mkdir -m 700 "$$d" 2>/d
 export GOCACHE    := $(CACHE)/build
 export GOMODCACHE := $(CACHE)/mod
 export GOFLAGS    := -modcacherw
+export STATICCHECK_CACHE := $(CACHE)/staticcheck
 endif
 
 # git refuses to look at somebody else's tree; the build does not need it.
