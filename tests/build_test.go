@@ -11,11 +11,13 @@ import (
 	"testing"
 )
 
-// probe is one program of programs/ in one way of linking it.
+// probe is one program of programs/ in one way of linking it, and one of the
+// ways of running it.
 type probe struct {
 	name    string // of the file, without suffix
 	source  string
 	variant string            // "pie", "nopie" or "static"
+	arg     string            // which of the words of each=; "" without them
 	words   map[string]string // the directives of its "// run:" line
 }
 
@@ -25,6 +27,8 @@ type probe struct {
 //	static-only       assembler without libc
 //	ldflags=-lm,-ldl  linker flags
 //	args=a,b env=K=V  arguments and one variable
+//	each=a,b          run it once with each of these as its (last) argument
+//	needs=a,b         what the engine must be able to do: see needs_test.go
 //	root              it needs root
 //	noagent           not with the library: it is about SIGUSR2, or in a call
 //	                  that fails with EINTR after any handler
@@ -34,6 +38,7 @@ type probe struct {
 var directives = map[string]bool{
 	"nopie": true, "static": true, "static-only": true, "ldflags": true, "args": true,
 	"env": true, "root": true, "noagent": true, "inline": true, "generations": true,
+	"each": true, "needs": true,
 }
 
 func (p *probe) has(word string) bool { _, ok := p.words[word]; return ok }
@@ -46,11 +51,28 @@ func (p *probe) list(word string) []string {
 	return strings.Split(p.words[word], ",")
 }
 
-func (p *probe) String() string {
+// args are the probe's arguments.
+func (p *probe) args() []string {
+	args := p.list("args")
+	if p.arg != "" {
+		args = append(args, p.arg)
+	}
+	return args
+}
+
+// binary is the name of the probe's binary.
+func (p *probe) binary() string {
 	if p.variant == "pie" {
 		return p.name
 	}
 	return p.name + "-" + p.variant
+}
+
+func (p *probe) String() string {
+	if p.arg == "" {
+		return p.binary()
+	}
+	return p.binary() + "-" + p.arg
 }
 
 // probes are all probes in all their variants, sorted by name.
@@ -76,8 +98,11 @@ var probes = sync.OnceValues(func() ([]*probe, error) {
 					variants = append(variants, v)
 				}
 			}
+			args := strings.Split(words["each"], ",") // at least one, ""
 			for _, v := range variants {
-				all = append(all, &probe{name, source, v, words})
+				for _, arg := range args {
+					all = append(all, &probe{name, source, v, arg, words})
+				}
 			}
 		}
 	}
@@ -129,7 +154,7 @@ func (p *probe) build(t *testing.T) string {
 }
 
 func (p *probe) compile() (string, error) {
-	path := filepath.Join(base, "programs", p.String())
+	path := filepath.Join(base, "programs", p.binary())
 	once, _ := built.LoadOrStore(path, sync.OnceValue(func() error {
 		compilers <- struct{}{}
 		defer func() { <-compilers }()

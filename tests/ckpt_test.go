@@ -183,7 +183,7 @@ func restoreOn(t *testing.T, by []string, tool, dir string, uid int, comm string
 	argv = slices.Concat(by, argv)
 	p := start(t, command{argv: argv, dir: dir, uid: uid, prefix: "restore."})
 	eventually(t, "the restored program "+comm, func() bool {
-		return p.ended() || p.comm() == comm
+		return p.ended() || p.follow(comm)
 	})
 	return p
 }

@@ -17,13 +17,12 @@ const generationCount = 10
 // nothing, and no mapping, descriptor, signal handler, child or zombie is left
 // over from any of them.
 func TestGenerations(t *testing.T) {
-	eachProbe(t, func(p *probe) bool { return p.has("generations") && p.variant != "nopie" }, func(t *testing.T, p *probe) {
+	eachSaved(t, func(p *probe) bool { return p.has("generations") && p.variant != "nopie" }, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
 		first := r.portrait(t)
 		var leftFirst []string // what the first restore has left in memory
 		for i := range generationCount {
-			r.save("--then", "kill")
-			r.wait()
+			r.saveAndKill()
 			r.restore("ckpt")
 			if r.ended() {
 				t.Fatalf("generation %d ended with status %d\n%s", i+1, r.wait(), text(r.dir, "restore.err"))

@@ -51,6 +51,10 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "close_range:", err)
 		return 1
 	}
+	if err = adoptOrphans(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if base, err = os.MkdirTemp("", "ckpt-tests-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -29,6 +28,15 @@ func eachProbe(t *testing.T, choose func(*probe) bool, do func(*testing.T, *prob
 	}
 }
 
+// eachSaved runs do for every probe that the engine can save, in parallel.
+func eachSaved(t *testing.T, choose func(*probe) bool, do func(*testing.T, *probe)) {
+	t.Helper()
+	eachProbe(t, choose, func(t *testing.T, p *probe) {
+		needEngine(t, p.list("needs"))
+		do(t, p)
+	})
+}
+
 func every(*probe) bool { return true }
 
 // TestNative runs the probes without any checkpoint: what fails here is the
@@ -48,7 +56,7 @@ func TestNativeUnprivileged(t *testing.T) {
 
 // TestSaveAndRunOn: a program that is saved and runs on notices nothing.
 func TestSaveAndRunOn(t *testing.T) {
-	eachProbe(t, every, func(t *testing.T, p *probe) {
+	eachSaved(t, every, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
 		r.save()
 		r.finish()
@@ -58,24 +66,21 @@ func TestSaveAndRunOn(t *testing.T) {
 // TestSaveKillRestore: a program that was saved, killed and restored notices
 // nothing but the time.
 func TestSaveKillRestore(t *testing.T) {
-	eachProbe(t, every, func(t *testing.T, p *probe) {
+	eachSaved(t, every, func(t *testing.T, p *probe) {
 		saveKillRestore(t, p, os.Geteuid())
 	})
 }
 
 func TestSaveKillRestoreUnprivileged(t *testing.T) {
 	needRoot(t)
-	eachProbe(t, every, func(t *testing.T, p *probe) {
+	eachSaved(t, every, func(t *testing.T, p *probe) {
 		saveKillRestore(t, p, nobody)
 	})
 }
 
 func saveKillRestore(t *testing.T, p *probe, uid int) {
 	r := startProbe(t, p, uid)
-	r.save("--then", "kill")
-	if code := r.wait(); code != 128+int(syscall.SIGKILL) {
-		t.Fatalf("the saved program ended with %d, want it killed", code)
-	}
+	r.saveAndKill()
 	r.restore("ckpt")
 	r.finish()
 }
@@ -85,11 +90,10 @@ func saveKillRestore(t *testing.T, p *probe, uid int) {
 // restart_syscall(2).
 func TestSaveTwiceKillRestore(t *testing.T) {
 	waits := func(p *probe) bool { return strings.HasPrefix(p.name, "call_") }
-	eachProbe(t, waits, func(t *testing.T, p *probe) {
+	eachSaved(t, waits, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
 		r.save()
-		r.save("--then", "kill")
-		r.wait()
+		r.saveAndKill()
 		r.restore("ckpt")
 		r.finish()
 	})
@@ -97,7 +101,7 @@ func TestSaveTwiceKillRestore(t *testing.T) {
 
 // TestSignal is the seed's contract: preload, kill -12, kill -9, myrestart.
 func TestSignal(t *testing.T) {
-	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
+	eachSaved(t, withAgent, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
 		r.goneAt = time.Now()
 		r.saveBySignal()
@@ -110,7 +114,7 @@ func TestSignal(t *testing.T) {
 
 // TestSignalAndRunOn: the program runs on after kill -12.
 func TestSignalAndRunOn(t *testing.T) {
-	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
+	eachSaved(t, withAgent, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
 		r.saveBySignal()
 		r.saves++

@@ -14,12 +14,13 @@ import (
 )
 
 // process is a program started by a test. It is killed at the test's end, with
-// all of its process group, and always reaped.
+// all of its process group and all descendants, and always reaped.
 type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	dir  string
-	done chan struct{} // closed when it has ended and is reaped
+	t       *testing.T
+	cmd     *exec.Cmd
+	program int // the program's id if it is a descendant of what was started; else 0
+	dir     string
+	done    chan struct{} // closed when it has ended and is reaped
 }
 
 // command describes a program to start. Standard output and error are files
@@ -82,7 +83,13 @@ func start(t *testing.T, c command) *process {
 	return p
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// pid is the program's id, outside of any namespace of its own.
+func (p *process) pid() int {
+	if p.program != 0 {
+		return p.program
+	}
+	return p.cmd.Process.Pid
+}
 
 // ended reports whether the process has ended.
 func (p *process) ended() bool {
@@ -96,11 +103,16 @@ func (p *process) ended() bool {
 
 // kill kills the process and what it started, and reaps it.
 func (p *process) kill() {
-	if !p.ended() {
-		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
-		_ = p.cmd.Process.Kill()
+	if p.ended() {
+		return
+	}
+	members := p.family()
+	_ = syscall.Kill(-members[0], syscall.SIGKILL)
+	for _, pid := range members {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	<-p.done
+	p.buryFamily(members)
 }
 
 // wait waits until the process has ended and returns its exit status as a

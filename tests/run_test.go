@@ -60,7 +60,7 @@ func startProbeOn(t *testing.T, by []string, p *probe, uid int, env ...string) *
 	}
 	r := &probeRun{probe: p, uid: uid, in: -1}
 	r.process = start(t, command{
-		argv: slices.Concat(by, []string{p.build(t)}, p.list("args")),
+		argv: slices.Concat(by, []string{p.build(t)}, p.args()),
 		dir:  workDir(t, uid), uid: uid, env: env,
 	})
 	r.awaitReady()
@@ -134,6 +134,17 @@ func (r *probeRun) save(args ...string) {
 	r.goneAt = time.Now()
 	r.process.save(r.uid, args...)
 	r.saves++
+}
+
+// saveAndKill saves the probe in a way that leaves nothing of it.
+func (r *probeRun) saveAndKill() {
+	r.t.Helper()
+	members := r.family()
+	r.save("--then", "kill")
+	if code := r.wait(); code != 128+int(syscall.SIGKILL) {
+		r.t.Fatalf("the saved program ended with %d, want it killed", code)
+	}
+	r.buryFamily(members)
 }
 
 // restore restores the probe, whose process is dead and reaped.

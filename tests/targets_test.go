@@ -19,7 +19,7 @@ func targetProbe(name string) *probe {
 	if !ok {
 		variant = "pie"
 	}
-	return &probe{source, filepath.Join("targets", source+".c"), variant, nil}
+	return &probe{name: source, source: filepath.Join("targets", source+".c"), variant: variant}
 }
 
 // startFault starts the target "fault" with one thing in hand and waits until

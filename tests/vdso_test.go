@@ -137,7 +137,7 @@ func TestForeignVDSOInside(t *testing.T) {
 // behind it.
 func TestForeignVDSOAtEntry(t *testing.T) {
 	t.Parallel()
-	r := startProbe(t, &probe{"vdso_entry", filepath.Join("targets", "vdso_entry.c"), "pie", nil}, os.Geteuid())
+	r := startProbe(t, &probe{name: "vdso_entry", source: filepath.Join("targets", "vdso_entry.c"), variant: "pie"}, os.Geteuid())
 	r.save("--then", "kill")
 	r.wait()
 	rewriteImage(t, r.dir, func(m *image.Manifest, memory func(*image.Area) []byte) {
