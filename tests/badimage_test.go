@@ -93,7 +93,7 @@ func TestNewerImage(t *testing.T) {
 	t.Parallel()
 	dir := workDir(t, os.Geteuid())
 	image := goodImage(t)
-	old, newer := []byte(`{"version":1,`), []byte(`{"version":9,`)
+	old, newer := []byte(`{"version":2,`), []byte(`{"version":9,`)
 	if bytes.Count(image, old) != 1 {
 		t.Fatalf("%s is %d times in the image, want once", old, bytes.Count(image, old))
 	}

@@ -81,6 +81,7 @@ type showHost struct {
 type showThread struct {
 	TID  int        `json:"tid"`
 	Comm string     `json:"comm"`
+	Dead bool       `json:"dead"` // a leader that has ended; it has no registers
 	PC   image.Addr `json:"pc"`
 	SP   image.Addr `json:"sp"`
 }
@@ -106,7 +107,7 @@ func describe(path string, im *image.Image) *showJSON {
 	}
 	for i := range p.Threads {
 		t := &p.Threads[i]
-		d.Threads = append(d.Threads, showThread{t.TID, t.Comm, image.Addr(t.Regs.Rip), image.Addr(t.Regs.Rsp)})
+		d.Threads = append(d.Threads, showThread{t.TID, t.Comm, t.Dead, image.Addr(t.Regs.Rip), image.Addr(t.Regs.Rsp)})
 	}
 	for _, a := range d.Areas {
 		d.Memory.add(a.showMemory)

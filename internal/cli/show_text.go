@@ -37,6 +37,10 @@ func showText(d *showJSON, now time.Time, columns int) string {
 		if i == 0 {
 			name = "threads"
 		}
+		if t.Dead {
+			row(name, "%d %s, has ended", t.TID, t.Comm)
+			continue
+		}
 		row(name, "%d %s, at %s, stack pointer %s", t.TID, t.Comm, t.PC, t.SP)
 	}
 	row("signals", "handled: %s", signalList(d.Signals.Handled))

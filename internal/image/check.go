@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 
 	"ckpt/internal/abi"
@@ -9,6 +10,10 @@ import (
 // numLimits is the number of resource limits (RLIM_NLIMITS,
 // include/uapi/asm-generic/resource.h).
 const numLimits = 16
+
+// maxThreads bounds the threads of a process. Linux allows some four million
+// ids in all (PID_MAX_LIMIT, include/linux/threads.h).
+const maxThreads = 200_000
 
 // arch is the GOARCH of machine.
 const arch = "amd64"
@@ -50,16 +55,8 @@ func (p *Process) check(files int) error {
 	if err := checkAreas(p.Areas, files); err != nil {
 		return err
 	}
-	tids := make(map[int]bool, len(p.Threads))
-	for i := range p.Threads {
-		t := &p.Threads[i]
-		if t.TID <= 0 || tids[t.TID] {
-			return fmt.Errorf("thread %d is there twice", t.TID)
-		}
-		tids[t.TID] = true
-		if err := checkPending(t.Pending); err != nil {
-			return fmt.Errorf("thread %d: %w", t.TID, err)
-		}
+	if err := p.checkThreads(); err != nil {
+		return err
 	}
 	fds := make(map[int]bool, len(p.Descriptors))
 	for _, d := range p.Descriptors {
@@ -74,6 +71,29 @@ func (p *Process) check(files int) error {
 		}
 	}
 	return checkPending(p.Signals.Pending)
+}
+
+func (p *Process) checkThreads() error {
+	if len(p.Threads) > maxThreads {
+		return fmt.Errorf("%d threads; an image holds %d at most", len(p.Threads), maxThreads)
+	}
+	tids := make(map[int]bool, len(p.Threads))
+	for i := range p.Threads {
+		t := &p.Threads[i]
+		switch {
+		case t.TID <= 0 || tids[t.TID]:
+			return fmt.Errorf("thread %d is there twice", t.TID)
+		case t.Dead && i > 0:
+			return fmt.Errorf("thread %d has ended, and is not the leader", t.TID)
+		case t.Dead && len(p.Threads) == 1:
+			return errors.New("its only thread has ended")
+		}
+		tids[t.TID] = true
+		if err := checkPending(t.Pending); err != nil {
+			return fmt.Errorf("thread %d: %w", t.TID, err)
+		}
+	}
+	return nil
 }
 
 func checkPending(pending [][]byte) error {
@@ -129,13 +149,24 @@ func (m *Manifest) checkStates() error {
 			return fmt.Errorf("extended state %d at %d+%d", c.Feature, c.Offset, c.Size)
 		}
 	}
-	for _, t := range m.Processes[0].Threads {
-		if n := len(t.XSave); n != 0 && (n < xsaveMin || n > xsaveMaximum) {
-			return fmt.Errorf("thread %d: extended state of %d bytes", t.TID, n)
+	p := &m.Processes[0]
+	for i := range p.Threads {
+		if err := p.Threads[i].checkState(); err != nil {
+			return fmt.Errorf("thread %d: %w", p.Threads[i].TID, err)
 		}
-		if _, remainder := t.Regs.Sleep(); t.RestOfSleep && remainder == 0 {
-			return fmt.Errorf("thread %d: rest of a sleep, but it is about to make another call", t.TID)
-		}
+	}
+	return nil
+}
+
+func (t *Thread) checkState() error {
+	if n := len(t.XSave); n != 0 && (n < xsaveMin || n > xsaveMaximum) {
+		return fmt.Errorf("extended state of %d bytes", n)
+	}
+	if t.Dead && (len(t.XSave) > 0 || t.Regs != abi.Regs{}) {
+		return errors.New("it has ended, but has registers")
+	}
+	if _, remainder := t.Regs.Sleep(); t.RestOfSleep && remainder == 0 {
+		return errors.New("rest of a sleep, but it is about to make another call")
 	}
 	return nil
 }

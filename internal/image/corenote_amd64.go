@@ -60,7 +60,7 @@ func prstatusNote(p *Process, t *Thread) note {
 }
 
 func prpsinfoNote(p *Process) note {
-	lead := &p.Threads[0]
+	lead := &p.Threads[0] // even if it has ended: its name is the process's
 	s := prpsinfo{
 		Sname: 'R', Nice: int8(lead.Nice),
 		UID: uint32(p.Credentials.UID[0]), GID: uint32(p.Credentials.GID[0]),

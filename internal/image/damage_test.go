@@ -254,9 +254,9 @@ func TestVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes := map[string][]byte{
-		"header": reseal(t, good, func(h, _ []byte) { h[versionAt] = 2 }),
+		"header": reseal(t, good, func(h, _ []byte) { h[versionAt] = 3 }),
 		"manifest": reseal(t, good, func(_, n []byte) {
-			copy(n[bytes.Index(n, []byte(`"version":1`)):], `"version":2`)
+			copy(n[bytes.Index(n, []byte(`"version":2`)):], `"version":3`)
 			copy(n[bytes.Index(n, []byte(`"umask"`)):], `"novel"`)
 		}),
 	}
@@ -265,9 +265,16 @@ func TestVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		var v *VersionError
-		if _, err := Open(path); !errors.As(err, &v) || v.Have != 2 || v.Want != 1 {
+		if _, err := Open(path); !errors.As(err, &v) || v.Have != 3 || v.Want != 2 || !strings.Contains(err.Error(), "of a later version") {
 			t.Errorf("version in the %s: %v", name, err)
 		}
+	}
+	if err := os.WriteFile(path, reseal(t, good, func(h, _ []byte) { h[versionAt] = 1 }), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var v *VersionError
+	if _, err := Open(path); !errors.As(err, &v) || v.Have != 1 || !strings.Contains(err.Error(), "of an older version") {
+		t.Errorf("version 1: %v", err)
 	}
 }
 

@@ -17,7 +17,11 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("image format %d, this engine reads format %d", e.Have, e.Want)
+	of := "a later"
+	if e.Have < e.Want {
+		of = "an older"
+	}
+	return fmt.Sprintf("image format %d, of %s version, this engine reads format %d", e.Have, of, e.Want)
 }
 
 // ErrBusy says that another writer of the same path is still at work.

@@ -8,7 +8,7 @@ import (
 )
 
 // ManifestVersion is the version this engine writes and the only one it reads.
-const ManifestVersion = 1
+const ManifestVersion = 2
 
 // Manifest is everything a checkpoint says that is neither memory nor
 // registers. It is stored as JSON in the image's manifest note; bulk bytes
@@ -108,7 +108,10 @@ type Memory struct {
 
 // Thread is one saved thread.
 type Thread struct {
-	TID        int            `json:"tid"`
+	TID int `json:"tid"`
+	// Dead is a leader that has ended while other threads run: it has no
+	// registers, but its id is the process's.
+	Dead       bool           `json:"dead,omitempty"`
 	Comm       string         `json:"comm"`
 	SigMask    uint64         `json:"sig_mask"`
 	Pending    [][]byte       `json:"pending,omitempty"` // siginfo_t, sent to this thread

@@ -16,17 +16,20 @@ const sealSize = noteHeader + 8 + 16
 // eachNote calls f with the notes of an image in their order, all but the
 // seal. The first ones are those of the kernel's core files in the kernel's
 // order: what stands between two NT_PRSTATUS belongs to the thread of the first.
+// Debuggers begin with the thread that comes first: the leader, if it lives.
 func eachNote(m *Manifest, chunks chunkTable, f func(note) error) error {
 	p := &m.Processes[0]
 	text, err := json.Marshal(mapTexts(m, escape))
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
-	for i := range p.Threads {
-		t := &p.Threads[i]
+	living := p.living()
+	for i, t := range living {
 		notes := []note{prstatusNote(p, t)}
 		if i == 0 {
 			notes = append(notes, prpsinfoNote(p), siginfoNote(p), note{ownerCore, ntAuxv, p.Auxv}, fileNote(p))
+		} else {
+			notes = append(notes, siginfoNote(p))
 		}
 		if len(t.XSave) > 0 {
 			notes = append(notes, note{ownerCore, ntFPRegset, fpRegs(t.XSave)},
@@ -39,12 +42,12 @@ func eachNote(m *Manifest, chunks chunkTable, f func(note) error) error {
 		}
 	}
 	var own []note
-	if raw := p.Threads[0].XSave; len(raw) > 0 {
+	if raw := living[0].XSave; len(raw) > 0 {
 		own = append(own, note{ownerLinux, ntXSaveLayout, xsaveLayoutNote(raw)})
 	}
 	own = append(own, note{ownerCkpt, ckptManifest, text})
-	for i := range p.Threads {
-		own = append(own, note{ownerCkpt, ckptXSave, p.Threads[i].XSave})
+	for _, t := range living {
+		own = append(own, note{ownerCkpt, ckptXSave, t.XSave})
 	}
 	own = append(own, note{ownerCkpt, ckptChunks, chunks.append(make([]byte, 0, chunkEntry*chunks.len()))})
 	for _, n := range own {
@@ -53,6 +56,17 @@ func eachNote(m *Manifest, chunks chunkTable, f func(note) error) error {
 		}
 	}
 	return nil
+}
+
+// living are the threads that have registers.
+func (p *Process) living() []*Thread {
+	out := make([]*Thread, 0, len(p.Threads))
+	for i := range p.Threads {
+		if t := &p.Threads[i]; !t.Dead {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // encodeNotes makes the notes segment up to the seal.
@@ -77,27 +91,52 @@ func sealNote(headers, notes []byte) []byte {
 	return note{ownerCkpt, ckptSeal, desc}.append(nil)
 }
 
+// noteID is what tells notes apart.
+type noteID struct {
+	owner string
+	kind  uint32
+}
+
+// foundNotes are the contents of the notes that say something which is not
+// made anew, in their order.
+type foundNotes map[noteID][][]byte
+
+func findNotes(b []byte) (foundNotes, error) {
+	found := foundNotes{
+		{ownerCore, ntPrstatus}: nil, {ownerCore, ntAuxv}: nil,
+		{ownerCkpt, ckptManifest}: nil, {ownerCkpt, ckptXSave}: nil, {ownerCkpt, ckptChunks}: nil,
+	}
+	for len(b) > 0 {
+		n, rest, err := nextNote(b)
+		if err != nil {
+			return nil, err
+		}
+		id := noteID{n.owner, n.kind}
+		if _, wanted := found[id]; wanted {
+			found[id] = append(found[id], n.desc)
+		}
+		b = rest
+	}
+	return found, nil
+}
+
+// one is the content of a note that there must be one of.
+func (f foundNotes) one(owner string, kind uint32) ([]byte, error) {
+	descs := f[noteID{owner, kind}]
+	if len(descs) != 1 {
+		return nil, corrupt("%v is there %d times", note{owner: owner, kind: kind}, len(descs))
+	}
+	return descs[0], nil
+}
+
 // decodeNotes undoes encodeNotes. The manifest is valid in itself.
 func decodeNotes(b []byte) (*Manifest, chunkTable, error) {
 	var chunks chunkTable
-	found := make(map[string][][]byte)
-	for rest := b; len(rest) > 0; {
-		n, r, err := nextNote(rest)
-		if err != nil {
-			return nil, chunks, err
-		}
-		key := n.String()
-		found[key] = append(found[key], n.desc)
-		rest = r
+	found, err := findNotes(b)
+	if err != nil {
+		return nil, chunks, err
 	}
-	one := func(owner string, kind uint32) ([]byte, error) {
-		n := note{owner: owner, kind: kind}
-		if descs := found[n.String()]; len(descs) == 1 {
-			return descs[0], nil
-		}
-		return nil, corrupt("%v is there %d times", n, len(found[n.String()]))
-	}
-	text, err := one(ownerCkpt, ckptManifest)
+	text, err := found.one(ownerCkpt, ckptManifest)
 	if err != nil {
 		return nil, chunks, err
 	}
@@ -105,7 +144,7 @@ func decodeNotes(b []byte) (*Manifest, chunkTable, error) {
 	if err != nil {
 		return nil, chunks, err
 	}
-	table, err := one(ownerCkpt, ckptChunks)
+	table, err := found.one(ownerCkpt, ckptChunks)
 	if err != nil {
 		return nil, chunks, err
 	}
@@ -113,23 +152,22 @@ func decodeNotes(b []byte) (*Manifest, chunkTable, error) {
 		return nil, chunks, err
 	}
 	p := &m.Processes[0]
-	auxv, err := one(ownerCore, ntAuxv)
+	auxv, err := found.one(ownerCore, ntAuxv)
 	if err != nil {
 		return nil, chunks, err
 	}
 	p.Auxv = slices.Clone(auxv)
-	status := found[note{owner: ownerCore, kind: ntPrstatus}.String()]
-	xsave := found[note{owner: ownerCkpt, kind: ckptXSave}.String()]
-	if len(status) != len(p.Threads) || len(xsave) != len(p.Threads) {
-		return nil, chunks, corrupt("registers of %d and %d threads, there are %d", len(status), len(xsave), len(p.Threads))
+	status, xsave := found[noteID{ownerCore, ntPrstatus}], found[noteID{ownerCkpt, ckptXSave}]
+	living := p.living()
+	if len(status) != len(living) || len(xsave) != len(living) {
+		return nil, chunks, corrupt("registers of %d and %d threads, there are %d", len(status), len(xsave), len(living))
 	}
-	for i := range p.Threads {
+	for i, t := range living {
 		var s prstatus
 		if _, err := binary.Decode(status[i], binary.LittleEndian, &s); err != nil {
-			return nil, chunks, corrupt("registers of thread %d: %w", p.Threads[i].TID, err)
+			return nil, chunks, corrupt("registers of thread %d: %w", t.TID, err)
 		}
-		p.Threads[i].Regs = s.Regs
-		p.Threads[i].XSave = slices.Clone(xsave[i])
+		t.Regs, t.XSave = s.Regs, slices.Clone(xsave[i])
 	}
 	if err := m.checkStates(); err != nil {
 		return nil, chunks, corrupt("%w", err)
@@ -140,14 +178,15 @@ func decodeNotes(b []byte) (*Manifest, chunkTable, error) {
 // decodeManifest reads the manifest's JSON strictly, but looks at its version
 // first: what a later version adds is no damage.
 func decodeManifest(text []byte) (*Manifest, error) {
-	var v struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(text, &v); err != nil {
+	var o outline
+	if err := json.Unmarshal(text, &o); err != nil {
 		return nil, corrupt("manifest: %w", err)
 	}
-	if v.Version != ManifestVersion {
-		return nil, &VersionError{Have: v.Version, Want: ManifestVersion}
+	if o.Version != ManifestVersion {
+		return nil, &VersionError{Have: o.Version, Want: ManifestVersion}
+	}
+	if err := o.check(text); err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

@@ -1,0 +1,65 @@
+package image
+
+import (
+	"encoding/json"
+	"sync"
+)
+
+// outline is what is looked at of a manifest before it is decoded: the version,
+// and how many there are of what. Elements without fields take no memory, so
+// that a manifest of "{},{},{}" is found out before it becomes hundreds of
+// times as large.
+type outline struct {
+	Version   int             `json:"version"`
+	Processes json.RawMessage `json:"processes"`
+	Files     []struct{}      `json:"files"`
+}
+
+// check checks that the counts are such that a writer could have said so much
+// in the text's length.
+func (o *outline) check(text []byte) error {
+	least := leastSizes()
+	n := len(o.Files) * least.file
+	if o.Processes != nil {
+		var count []struct{}
+		if err := json.Unmarshal(o.Processes, &count); err != nil {
+			return corrupt("manifest: %w", err)
+		}
+		if n += len(count) * least.process; n > len(text) {
+			return corrupt("manifest: it has %d bytes, and counts for %d", len(text), n)
+		}
+		var processes []struct {
+			Areas       []struct{} `json:"areas"`
+			Threads     []struct{} `json:"threads"`
+			Descriptors []struct{} `json:"descriptors"`
+		}
+		if err := json.Unmarshal(o.Processes, &processes); err != nil {
+			return corrupt("manifest: %w", err)
+		}
+		for _, p := range processes {
+			n += len(p.Areas)*least.area + len(p.Threads)*least.thread + len(p.Descriptors)*least.descriptor
+		}
+	}
+	if n > len(text) {
+		return corrupt("manifest: it has %d bytes, and counts for %d", len(text), n)
+	}
+	return nil
+}
+
+type sizes struct{ process, area, thread, descriptor, file int }
+
+// leastSizes are half the lengths of empty elements: values make them longer,
+// but for some that are null here and [] in what is written.
+var leastSizes = sync.OnceValue(func() sizes {
+	length := func(v any) int {
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // a type of ours that has no JSON
+		}
+		return len(b) / 2
+	}
+	return sizes{
+		process: length(Process{}), area: length(Area{}), thread: length(Thread{}),
+		descriptor: length(Descriptor{}), file: length(OpenFile{}),
+	}
+})
