@@ -25,6 +25,9 @@ const (
 	xfeatureTileLen = 8192
 )
 
+// SignalFrameRdi is the offset of rdi in a signal frame.
+const SignalFrameRdi = frameContext + 8*8
+
 // KeepAltStack, given to SignalFrame, makes rt_sigreturn leave the alternate
 // signal stack alone: its flags are ones that do_sigaltstack refuses, and
 // restore_altstack ignores every error but EFAULT (kernel/signal.c).

@@ -73,7 +73,15 @@ func engine(pid, tid int, where string, counting *bool) error {
 			return err
 		}
 	}
-	if _, err := in.Twin(0); err != nil {
+	twin, err := in.Twin()
+	if err != nil {
+		return err
+	}
+	mem, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", twin.Tid()), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := twin.Open(mem); err != nil {
 		return err
 	}
 	*counting = where != "mapping"
@@ -112,6 +120,7 @@ func engineDies(t *testing.T, g *target, where string) {
 		where, err := cmd.Output()
 		t.Logf("killed after step %d: %s", k, where)
 		g.works(1)
+		waitFor(t, "an end of the children", func() bool { return len(children(t, g.pid)) == 0 })
 		if err == nil {
 			if k < 10 {
 				t.Errorf("only %d steps: the hook is not called", k)

@@ -268,7 +268,7 @@ func TestInjectBare(t *testing.T) {
 			t.Error("cures itself without gadgets")
 		}
 		queries(t, in, g.pid, before.Regs.Rsp)
-		if _, err := in.Twin(0); err == nil {
+		if _, err := in.Twin(); err == nil {
 			t.Error("a twin without gadgets")
 		}
 	})

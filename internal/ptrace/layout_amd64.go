@@ -18,14 +18,17 @@ type Range struct{ Start, End uint64 }
 //	         | mark                                |
 //	         | signal frame that cures the target  |
 //	sp       +-------------------------------------+  stack of injected calls
-//	         | signal frame that ends a twin       |
-//	twinSP   +-------------------------------------+  stack of twins
+//	         | signal frame that reaps a child     |
+//	reapSP   +-------------------------------------+  stack of the call that makes it
+//	         | signal frame that ends a child      |
+//	twinSP   +-------------------------------------+  stack of children and twins
 //
 // Each frame has in front of it what the ret behind the injected system call
 // takes from the stack: the way to rt_sigreturn.
 type layout struct {
 	end, scratch uint64
 	frame, sp    uint64
+	reap, reapSP uint64
 	twin, twinSP uint64
 }
 
@@ -46,7 +49,9 @@ func layoutBelow(end uint64, n int, g Gadgets) layout {
 	l.scratch = l.end - scratchSize
 	l.frame = frameBelow(l.scratch-uint64(len(mark)), n)
 	l.sp = l.frame - way
-	l.twin = frameBelow(l.sp, 0)
+	l.reap = frameBelow(l.sp, 0)
+	l.reapSP = l.reap - way
+	l.twin = frameBelow(l.reapSP, 0)
 	l.twinSP = l.twin - way
 	return l
 }
@@ -131,7 +136,11 @@ func readStack(mem Memory, b []byte, at uint64) error {
 	return nil
 }
 
-// frames gives the bytes from twinSP up to scratch: both frames, the ways to
+// noChild stands for the id of a child that was not made. Pids are smaller
+// (PID_MAX_LIMIT in include/linux/threads.h).
+const noChild = 1<<31 - 1
+
+// frames gives the bytes from twinSP up to scratch: the frames, the ways to
 // them, and the mark.
 func (l layout) frames(cure abi.Regs, xstate []byte, mask uint64, g Gadgets) []byte {
 	b := make([]byte, l.scratch-l.twinSP)
@@ -143,6 +152,14 @@ func (l layout) frames(cure abi.Regs, xstate []byte, mask uint64, g Gadgets) []b
 		copy(b[at-l.twinSP:], abi.SignalFrame(r, xstate, mask, abi.KeepAltStack, at, way[len(way)-1]))
 	}
 	put(l.sp, l.frame, cure, xstate, mask)
+
+	// The kernel itself puts the child's id into the frame, before the child
+	// exists (CLONE_PARENT_SETTID).
+	const wall = 0x40000000 // __WALL: whatever its exit signal
+	wait := cure
+	wait.Rip, wait.Rax, wait.Rsp = g.SyscallRet, abi.SysWait4, l.sp
+	wait.Rdi, wait.Rsi, wait.Rdx, wait.R10 = noChild, 0, wall, 0
+	put(l.reapSP, l.reap, wait, nil, allBlocked)
 
 	exit := cure
 	exit.Rip, exit.Rax, exit.Rdi = g.Syscall, abi.SysExitGroup, 0

@@ -23,6 +23,7 @@ type Thread struct {
 	stopped bool
 	group   bool
 	gone    *GoneError
+	poll    time.Duration // longest sleep between two looks at it; 0 means lastSleep
 }
 
 // Seize makes the calling OS thread the tracer of tid, which runs on. It is a

@@ -1,6 +1,7 @@
 package ptrace
 
 import (
+	"cmp"
 	"errors"
 	"syscall"
 	"time"
@@ -39,7 +40,7 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 	if t.gone != nil {
 		return stop{}, t.gone
 	}
-	sleep := firstSleep
+	sleep, longest := firstSleep, cmp.Or(t.poll, lastSleep)
 	for spinUntil := time.Now().Add(spinTime); ; {
 		st, ok, err := sys.WaitThread(t.tid)
 		switch {
@@ -61,11 +62,11 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 		}
 		// A leader that has exited before its threads shows neither a stop nor
 		// its end, until the last of them has gone.
-		if sleep == lastSleep && readState(t.tid) == "Z" {
+		if sleep == longest && readState(t.tid) == "Z" {
 			return stop{}, t.die(0)
 		}
 		sys.SleepThread(sleep)
-		sleep = min(2*sleep, lastSleep)
+		sleep = min(2*sleep, longest)
 	}
 }
 
