@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"sort"
 
@@ -26,11 +27,41 @@ var zeroPage [PageSize]byte
 
 // WriteMemory writes memory: p is what is at addr, whole pages that lie inside
 // one run. Every page of every run has to be given once, in any order and by
-// any number of goroutines, or to SkipMemory. Zero pages take no room.
+// any number of goroutines, here or to Adopt or SkipMemory. Zero pages take no
+// room.
 func (w *Writer) WriteMemory(addr uint64, p []byte) error {
 	if err := w.checkInRun(addr, uint64(len(p))); err != nil {
 		return err
 	}
+	err := w.add(addr, p, w.reserved, func(b []byte, pos int64) error {
+		_, err := w.temp.file.WriteAt(b, pos)
+		return err
+	})
+	return w.fail(err)
+}
+
+// Place says where in File the memory at addr belongs, for who writes it there
+// himself. It must be in a run.
+func (w *Writer) Place(addr uint64) int64 { return int64(w.pos(addr)) }
+
+// File is the image in the making, for writing memory to its Place.
+func (w *Writer) File() *os.File { return w.temp.file }
+
+// Adopt is WriteMemory for len(buf) bytes that stand at the Place of addr
+// already: it reads them back, for their checksums.
+func (w *Writer) Adopt(addr uint64, buf []byte) error {
+	if err := w.checkInRun(addr, uint64(len(buf))); err != nil {
+		return err
+	}
+	if _, err := w.temp.file.ReadAt(buf, w.Place(addr)); err != nil {
+		return fmt.Errorf("read image %s back: %w", w.path, err)
+	}
+	return w.add(addr, buf, true, func([]byte, int64) error { return nil })
+}
+
+// add makes chunks of the memory p at addr and lets store write each. hollow
+// tells that zeros take disk space unless a hole is punched.
+func (w *Writer) add(addr uint64, p []byte, hollow bool, store func(b []byte, pos int64) error) error {
 	pieces := [][2]int{{0, len(p)}}
 	if w.areaAt(addr).zeroIsImplied() {
 		pieces = dataPieces(p)
@@ -44,8 +75,8 @@ func (w *Writer) WriteMemory(addr uint64, p []byte) error {
 		for at = piece[0]; at < piece[1]; {
 			b := p[at:min(at+MaxChunk, piece[1])]
 			c := Chunk{Addr: addr + uint64(at), Pos: pos + uint64(at), Len: uint32(len(b)), Sum: xxh3.Hash(b)}
-			if _, err := w.temp.file.WriteAt(b, int64(c.Pos)); err != nil {
-				return w.fail(err)
+			if err := store(b, int64(c.Pos)); err != nil {
+				return err
 			}
 			chunks = append(chunks, c)
 			at += len(b)
@@ -59,7 +90,9 @@ func (w *Writer) WriteMemory(addr uint64, p []byte) error {
 	w.chunks.memory = append(w.chunks.memory, chunks...)
 	for _, h := range holes {
 		w.zero += h.len
-		w.addHole(h)
+		if hollow {
+			w.addHole(h)
+		}
 	}
 	return nil
 }
@@ -121,10 +154,10 @@ func dataPieces(p []byte) [][2]int {
 	return pieces
 }
 
-// addHole notes space that was reserved in vain. Holes of neighbouring pieces
+// addHole notes space that was taken in vain. Holes of neighbouring pieces
 // become one, if they come one after the other, as they mostly do.
 func (w *Writer) addHole(h fileRange) {
-	if !w.reserved || h.len == 0 {
+	if h.len == 0 {
 		return
 	}
 	if n := len(w.holes); n > 0 && w.holes[n-1].end() == h.pos {
@@ -134,7 +167,7 @@ func (w *Writer) addHole(h fileRange) {
 	w.holes = append(w.holes, h)
 }
 
-// punchHoles gives back the disk space that was reserved for zeros. It is done
+// punchHoles gives back the disk space that zeros have taken. It is done
 // when the saved process runs again. A file system that cannot is left with
 // the space: the content is the same.
 func (w *Writer) punchHoles() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"ckpt/internal/image"
@@ -30,20 +29,14 @@ type copier struct {
 	areas []image.Area
 	// buffers are what each worker copies with, of copyPiece bytes.
 	buffers [copyWorkers][]byte
-	beat    *beat
-	total   int64
-	done    atomic.Int64
-	tell    func(done, total int64)
+	step    func(n uint64) // is told of the bytes that were copied
 }
 
 // copy copies all runs, on several goroutines. The process must stay frozen.
 func (c *copier) copy(parent context.Context, runs []image.Run) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	for _, r := range runs {
-		c.total += int64(r.Len)
-	}
-	queue := pieces{runs: runs}
+	queue := pieces{runs: runs, most: copyPiece}
 	var workers sync.WaitGroup
 	var ended [copyWorkers]outcome
 	for i, buf := range c.buffers {
@@ -74,6 +67,7 @@ func (c *copier) copy(parent context.Context, runs []image.Run) error {
 // into it is locked to its OS thread: every piece would cost two switches of
 // threads.
 type pieces struct {
+	most uint64 // bytes of a piece
 	mu   sync.Mutex
 	runs []image.Run // those that are left
 	from uint64      // of the first of them, what was handed out
@@ -86,7 +80,7 @@ func (q *pieces) next() (p image.Run, ok bool) {
 		return p, false
 	}
 	r := q.runs[0]
-	p = image.Run{Start: r.Start + q.from, Len: min(r.Len-q.from, copyPiece)}
+	p = image.Run{Start: r.Start + q.from, Len: min(r.Len-q.from, q.most)}
 	if q.from += p.Len; q.from == r.Len {
 		q.runs, q.from = q.runs[1:], 0
 	}
@@ -119,10 +113,7 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 			return &StoreError{c.path, err}
 		}
 	}
-	c.beat.step()
-	if c.tell != nil {
-		c.tell(c.done.Add(int64(r.Len)), c.total)
-	}
+	c.step(r.Len)
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -50,7 +49,7 @@ func work(t *testing.T, kind image.AreaKind, size uint64, mem io.ReaderAt) (*cop
 	if err := w.Layout(areas, runs); err != nil {
 		t.Fatal(err)
 	}
-	c := &copier{mem: mem, image: w, path: path, areas: areas, beat: &beat{}}
+	c := &copier{mem: mem, image: w, path: path, areas: areas, step: func(uint64) {}}
 	for i := range c.buffers {
 		c.buffers[i] = make([]byte, copyPiece)
 	}
@@ -63,21 +62,13 @@ const workSize = 10*copyPiece + 6*pageSize
 func TestCopyProgress(t *testing.T) {
 	t.Parallel()
 	c, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
-	var mu sync.Mutex
-	seen := map[int64]bool{}
-	c.tell = func(done, total int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		if total != workSize || done <= 0 || done > total || seen[done] {
-			t.Errorf("%d of %d", done, total)
-		}
-		seen[done] = true
+	var steps, done atomic.Uint64
+	c.step = func(n uint64) {
+		steps.Add(1)
+		done.Add(n)
 	}
-	if err := c.copy(t.Context(), runs); err != nil || !seen[workSize] || len(seen) != 12 {
-		t.Errorf("%d pieces, error %v", len(seen), err)
-	}
-	if c.beat.n.Load() != 12 {
-		t.Errorf("%d steps", c.beat.n.Load())
+	if err := c.copy(t.Context(), runs); err != nil || done.Load() != workSize || steps.Load() != 12 {
+		t.Errorf("%d bytes of %d in %d pieces, error %v", done.Load(), workSize, steps.Load(), err)
 	}
 	if err := c.copy(t.Context(), nil); err != nil {
 		t.Errorf("nothing to copy: %v", err)
@@ -113,7 +104,7 @@ func TestCopyCancelled(t *testing.T) {
 	c, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
 	ctx, cancel := context.WithCancel(t.Context())
 	var told atomic.Int64
-	c.tell = func(done, total int64) {
+	c.step = func(uint64) {
 		told.Add(1)
 		cancel()
 	}

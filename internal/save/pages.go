@@ -146,3 +146,18 @@ func findRuns(s *pageScanner, areas []image.Area) ([]image.Run, error) {
 	}
 	return runs, nil
 }
+
+// split tells apart what has to be copied while the process stands still, and
+// what its twin has as well: all but memory that forks share, or do not get
+// (fork(2)).
+func split(runs []image.Run, areas []image.Area) (now, later []image.Run) {
+	for _, r := range runs {
+		a := areaAt(areas, r.Start)
+		if a == nil || a.Kind == image.SharedAnonymous || a.Kind == image.SharedFile || a.HasFlag("dc") || a.HasFlag("wf") {
+			now = append(now, r)
+		} else {
+			later = append(later, r)
+		}
+	}
+	return now, later
+}

@@ -73,29 +73,6 @@ func (r *remote) words(n int) []uint64 {
 // word32 reads the int at the start of scratch memory.
 func (r *remote) word32() int32 { return int32(r.words(1)[0]) }
 
-// signalActions fetches the action of every signal. Those that are the default
-// in every respect are left out; a default handler can come with flags
-// (SA_NOCLDWAIT) and a mask that the program can ask for.
-func (r *remote) signalActions() map[int]abi.SigAction {
-	const sigKill, sigStop = 9, 19
-	const wordsEach = abi.SigActionSize / 8
-	for sig := 1; sig <= abi.NSig; sig++ {
-		if sig != sigKill && sig != sigStop {
-			r.call("signal actions", abi.SysRtSigaction, uint64(sig), 0, r.scratch+uint64(sig-1)*abi.SigActionSize, 8)
-		}
-	}
-	actions := map[int]abi.SigAction{}
-	all := r.words(abi.NSig * wordsEach)
-	for sig := 1; sig <= abi.NSig; sig++ {
-		w := all[(sig-1)*wordsEach:]
-		a := abi.SigAction{Handler: w[0], Flags: w[1], Restorer: w[2], Mask: w[3]}
-		if sig != sigKill && sig != sigStop && a != (abi.SigAction{}) {
-			actions[sig] = a
-		}
-	}
-	return actions
-}
-
 // altStack fetches the alternate signal stack of the thread.
 func (r *remote) altStack() abi.StackT {
 	r.call("alternate signal stack", abi.SysSigaltstack, 0, r.scratch)

@@ -13,6 +13,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -66,6 +68,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := c.collect(ctx); err != nil {
 		return nil, explain(pfs, o.PID, err)
 	}
+	defer c.endTwin()
 	result := &Result{Manifest: &c.manifest, Warnings: c.s.warnings}
 	if o.Then == ThenRun {
 		if err := c.release(); err != nil {
@@ -76,6 +79,12 @@ func save(ctx context.Context, o Options) (*Result, error) {
 			o.Released(&c.manifest)
 		}
 	}
+	if len(c.later) > 0 {
+		if err := c.copyTwin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c.endTwin()
 	if result.Stats, err = w.Finish(&c.manifest); err != nil {
 		return nil, &StoreError{o.Path, err}
 	}
@@ -134,6 +143,28 @@ type collector struct {
 	before   *prepared
 	manifest image.Manifest
 	beat     beat
+
+	twin   *ptrace.Twin
+	noTwin error // why there is none
+	areas  []image.Area
+	later  []image.Run // memory that the twin holds, to be copied once the process may run
+	total  int64       // bytes of memory to be copied
+	done   atomic.Int64
+}
+
+// step notes that n bytes of memory are in the image.
+func (c *collector) step(n uint64) {
+	c.beat.step()
+	if c.o.Progress != nil {
+		c.o.Progress(c.done.Add(int64(n)), c.total)
+	}
+}
+
+func (c *collector) endTwin() {
+	if c.twin != nil {
+		c.twin.Kill()
+		c.twin = nil
+	}
 }
 
 // prepare looks at the process while it runs, and refuses it if it would not
@@ -238,11 +269,22 @@ func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	copier := &copier{
-		mem: c.frozen.mem, image: c.image, path: c.o.Path, areas: p.Areas,
-		buffers: c.before.buffers, beat: &c.beat, tell: c.o.Progress,
+	now := runs
+	if c.twin != nil {
+		now, c.later = split(runs, p.Areas)
 	}
-	return copier.copy(ctx, runs)
+	for _, r := range runs {
+		c.total += int64(r.Len)
+	}
+	c.areas = p.Areas
+	return c.copier(c.frozen.mem).copy(ctx, now)
+}
+
+func (c *collector) copier(mem io.ReaderAt) *copier {
+	return &copier{
+		mem: mem, image: c.image, path: c.o.Path, areas: c.areas,
+		buffers: c.before.buffers, step: c.step,
+	}
 }
 
 // refusal is what collecting found and check had not: the process changed in
@@ -291,7 +333,6 @@ func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, t
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	r := newRemote(in)
-	p.Signals.Actions = r.signalActions()
 	p.Memory.Brk = r.brk()
 	p.Timers.Interval = r.intervalTimers()
 	for _, timer := range timers {
@@ -303,7 +344,15 @@ func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, t
 	if r.hasLDT() {
 		c.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
 	}
-	return r.err
+	if r.err != nil {
+		return r.err
+	}
+	if c.noTwin = c.makeTwin(in, &p.Attributes); c.noTwin != nil {
+		p.Signals.Actions = r.signalActions()
+		return r.err
+	}
+	p.Signals.Actions, err = twinActions(c.twin)
+	return err
 }
 
 // identify completes the manifest.

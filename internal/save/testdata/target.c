@@ -94,6 +94,7 @@ static void state(void) {
 int main(int argc, char **argv) {
 	const char *mode = argc > 1 ? argv[1] : "";
 	if (!strcmp(mode, "epoll")) waits();
+	if (!strcmp(mode, "subreaper")) prctl(PR_SET_CHILD_SUBREAPER, 1); // has no twin
 	if (!strcmp(mode, "undumpable")) prctl(PR_SET_DUMPABLE, 0);
 	if (!strcmp(mode, "parent") && fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
