@@ -39,9 +39,16 @@ func killEngine(t *testing.T, name, then string) {
 	for ; ; kill++ {
 		cmd := exec.Command(binary(t, "ckpt"), "save", "--then", then, itoa(p.pid()))
 		cmd.Dir = dir
-		requests, err := runUntilPtrace(cmd, kill)
+		said, err := os.CreateTemp(t.TempDir(), "")
 		if err != nil {
-			t.Fatalf("engine to be killed at request %d: %v", kill, err)
+			t.Fatal(err)
+		}
+		cmd.Stderr = said
+		requests, err := runUntilPtrace(cmd, kill)
+		said.Close()
+		if err != nil {
+			text, _ := os.ReadFile(said.Name())
+			t.Fatalf("engine to be killed at request %d: %v\n%s", kill, err, text)
 		}
 		if then == "stop" {
 			_ = p.cmd.Process.Signal(syscall.SIGCONT)
