@@ -83,8 +83,12 @@ func runSave(cmd *cobra.Command, o save.Options, asJSON bool) error {
 
 func saveLine(o save.Options, r *save.Result) string {
 	end := map[save.Then]string{save.ThenStop: "; the process is stopped", save.ThenKill: "; the process is killed"}[o.Then]
-	return fmt.Sprintf("%s: %s saved, frozen %s, total %s%s\n", clean(o.Path),
-		size(uint64(r.Stats.Memory+r.Stats.Payload)), duration(r.Frozen), duration(r.Total), end)
+	why := ""
+	if r.NoTwin != nil && o.Then == save.ThenRun {
+		why = fmt.Sprintf(" (all the while: %v)", r.NoTwin)
+	}
+	return fmt.Sprintf("%s: %s saved, frozen %s%s, total %s%s\n", clean(o.Path),
+		size(uint64(r.Stats.Memory+r.Stats.Payload)), duration(r.Frozen), why, duration(r.Total), end)
 }
 
 // saveJSON is what save --json prints. Times are nanoseconds.
@@ -99,6 +103,7 @@ type saveJSON struct {
 	Payload  int64          `json:"payload"` // bytes of files and pipes in it
 	Zeros    int64          `json:"zeros"`   // bytes of memory that need no room
 	Frozen   int64          `json:"frozen_ns"`
+	NoTwin   string         `json:"no_twin,omitempty"` // why it was frozen while memory was saved
 	Fsync    int64          `json:"fsync_ns"`
 	Total    int64          `json:"total_ns"`
 	Warnings []save.Finding `json:"warnings"`
@@ -109,8 +114,12 @@ func saveDocument(o save.Options, r *save.Result) saveJSON {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
+	why := ""
+	if r.NoTwin != nil {
+		why = r.NoTwin.Error()
+	}
 	return saveJSON{
-		Schema: schema("save"), Image: path, ID: r.Manifest.ID, PID: o.PID, Then: string(o.Then),
+		Schema: schema("save"), NoTwin: why, Image: path, ID: r.Manifest.ID, PID: o.PID, Then: string(o.Then),
 		Size: r.Stats.Size, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
 		Frozen: r.Frozen.Nanoseconds(), Fsync: r.Sync.Nanoseconds(), Total: r.Total.Nanoseconds(),
 		Warnings: notNil(r.Warnings),

@@ -55,7 +55,7 @@ func TestCapturedStatus(t *testing.T) {
 		NStgid: []int{1002}, NSpid: []int{1012}, Threads: 2, SigQMax: 96365,
 		SigIgn: 0x1001006, SigCgt: 0x100000200,
 		CapPrm: 0x1fffeffffff, CapEff: 0x1fffeffffff, CapBnd: 0x1fffeffffff,
-		HasMemory: true, VmSize: 88196 << 10, VmRSS: 9884 << 10, THPEnabled: true,
+		HasMemory: true, VmSize: 88196 << 10, VmRSS: 9884 << 10, RssAnon: 4108288, THPEnabled: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -142,3 +142,7 @@ func FuzzSmall(f *testing.F) {
 		isUUID(b)
 	})
 }
+
+func FuzzCgroups(f *testing.F) {
+	fuzzLines(f, parseCgroups, "4:memory:/a\n3:cpu,cpuacct:/\n0::/init.scope\n")
+}

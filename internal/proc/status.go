@@ -33,6 +33,7 @@ type Status struct {
 
 	HasMemory            bool // has an address space: there is a VmSize line
 	VmSize, VmRSS, VmLck uint64
+	RssAnon              uint64   // of VmRSS, what belongs to no file
 	THPEnabled           bool     // false after PR_SET_THP_DISABLE, and without memory
 	ThreadFeatures       []string // x86_Thread_features: "shstk", "wrss"
 }
@@ -129,6 +130,8 @@ func (s *Status) set(key string, v []byte) (ok bool) {
 		s.HasMemory, ok = true, kilobytes(&s.VmSize, v)
 	case "VmRSS":
 		ok = kilobytes(&s.VmRSS, v)
+	case "RssAnon":
+		ok = kilobytes(&s.RssAnon, v)
 	case "VmLck":
 		ok = kilobytes(&s.VmLck, v)
 	case "THP_enabled":

@@ -48,6 +48,7 @@ type Result struct {
 	Manifest *image.Manifest
 	Stats    image.Stats
 	Frozen   time.Duration // how long the program stood still
+	NoTwin   error         // why it stood still while its memory was saved; nil: it did not
 	Sync     time.Duration // what making the image durable took
 	Total    time.Duration
 	Warnings []Finding

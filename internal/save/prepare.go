@@ -16,11 +16,15 @@ type prepared struct {
 	host    image.Host // all but what describeThread adds
 	code    injectable
 	buffers [copyWorkers][]byte
+	noRoom  error // why there is too little memory for a twin
 }
 
 // prepare does what can be done before the process is frozen.
 func prepare(pfs proc.FS, s *subject) (*prepared, error) {
-	p := &prepared{stat: s.stat, code: findCode(s.proc)}
+	p := &prepared{
+		stat: s.stat, code: findCode(s.proc),
+		noRoom: roomForTwin(pfs, s.proc, cgroupRoot, s.status.RssAnon),
+	}
 	var err error
 	if p.host, err = describeHost(pfs); err != nil {
 		return nil, err

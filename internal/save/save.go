@@ -69,7 +69,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 		return nil, explain(pfs, o.PID, err)
 	}
 	defer c.endTwin()
-	result := &Result{Manifest: &c.manifest, Warnings: c.s.warnings}
+	result := &Result{Manifest: &c.manifest, Warnings: c.s.warnings, NoTwin: c.noTwin}
 	if o.Then == ThenRun {
 		if err := c.release(); err != nil {
 			return nil, err

@@ -40,6 +40,9 @@ func (c *collector) makeTwin(in *ptrace.Injector, a *image.Attributes) error {
 }
 
 func (c *collector) mayHaveTwin(a *image.Attributes) error {
+	if c.o.Then == ThenRun && c.before.noRoom != nil {
+		return c.before.noRoom
+	}
 	// The orphan that the twin is would become its child.
 	if a.Subreaper {
 		return errors.New("the process is a child subreaper")
