@@ -31,14 +31,14 @@ func rewriteImage(t *testing.T, dir string, change func(m *image.Manifest, memor
 	changed := map[image.Addr][]byte{} // by Area.Start
 	change(&m, func(a *image.Area) []byte {
 		b := make([]byte, a.Size())
-		if err := im.ReadMemory(uint64(a.Start), b); err != nil {
+		if err := im.Space(0).ReadMemory(uint64(a.Start), b); err != nil {
 			t.Fatal(err)
 		}
 		changed[a.Start] = b
 		return b
 	})
 	read := func(addr uint64, b []byte) {
-		if err := im.ReadMemory(addr, b); err != nil {
+		if err := im.Space(0).ReadMemory(addr, b); err != nil {
 			t.Fatal(err)
 		}
 		for start, content := range changed {
@@ -54,16 +54,19 @@ func rewriteImage(t *testing.T, dir string, change func(m *image.Manifest, memor
 	}
 	defer w.Abort()
 	var runs []image.Run
-	for _, c := range im.Chunks() {
-		runs = append(runs, image.Run{Start: c.Addr, Len: uint64(c.Len)})
+	for i := range p.Areas {
+		a := &p.Areas[i]
+		for _, x := range im.Space(0).AppendPieces(nil, uint64(a.Start), uint64(a.End)) {
+			runs = append(runs, image.Run{Start: x.Addr, Len: x.Len})
+		}
 	}
-	if err := w.Layout(p.Areas, runs); err != nil {
+	if err := w.Layout(image.Layout{Processes: []image.Space{{Areas: p.Areas, Runs: runs}}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range runs {
 		b := make([]byte, r.Len)
 		read(r.Start, b)
-		if err := w.WriteMemory(r.Start, b); err != nil {
+		if err := w.Process(0).WriteMemory(r.Start, b); err != nil {
 			t.Fatal(err)
 		}
 	}

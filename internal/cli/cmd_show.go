@@ -95,14 +95,14 @@ type showMemory struct {
 }
 
 func describe(path string, im *image.Image) *showJSON {
-	m, p, s := im.Manifest(), im.Process(), im.Stats()
+	m, p, s := im.Manifest(), im.Process(0), im.Stats()
 	d := &showJSON{
 		Schema: schema("show"), Image: path, ID: m.ID, Format: m.Version, Size: s.Size, Created: m.Created,
 		Engine: m.Engine, Trigger: m.Trigger,
 		Host: showHost{m.Host.Name, m.Host.Kernel, m.Host.Arch, m.Host.CPU.Model},
 		PID:  p.PID, PPID: p.PPID, Exe: p.Exe, Args: p.Args, Cwd: p.Cwd,
 		UID: p.Credentials.UID[1], GID: p.Credentials.GID[1], Umask: p.Umask, Stopped: p.Stopped,
-		Signals: describeSignals(p), Timers: armedTimers(p), Areas: describeAreas(p.Areas, im.Chunks()),
+		Signals: describeSignals(p), Timers: armedTimers(p), Areas: describeAreas(p.Areas, im.Space(0)),
 		Files: describeFiles(m, p), Payload: s.Payload, Brk: p.Memory.Brk, Limits: p.Limits, Attr: p.Attributes,
 	}
 	for i := range p.Threads {

@@ -19,6 +19,11 @@ type showArea struct {
 	showMemory
 }
 
+// pieces is an image.SpaceReader.
+type pieces interface {
+	AppendPieces(pieces []image.Piece, start, end uint64) []image.Piece
+}
+
 func (m *showMemory) add(o showMemory) {
 	m.Mapped += o.Mapped
 	m.Saved += o.Saved
@@ -26,19 +31,17 @@ func (m *showMemory) add(o showMemory) {
 	m.Untouched += o.Untouched
 }
 
-// describeAreas finds out where the content of each area is. Both lists are in
-// the order of addresses.
-func describeAreas(areas []image.Area, chunks []image.Chunk) []showArea {
+// describeAreas finds out where the content of each area is.
+func describeAreas(areas []image.Area, saved pieces) []showArea {
 	out := make([]showArea, 0, len(areas))
+	var found []image.Piece
 	for i := range areas {
 		a := &areas[i]
 		d := showArea{Start: a.Start, End: a.End, Prot: a.Prot, Kind: a.Kind, Name: a.Name, Flags: a.Flags}
 		d.Mapped = a.Size()
-		for len(chunks) > 0 && chunks[0].Addr < uint64(a.End) {
-			if c := chunks[0]; c.Addr >= uint64(a.Start) {
-				d.Saved += min(uint64(c.Len), uint64(a.End)-c.Addr)
-			}
-			chunks = chunks[1:]
+		found = saved.AppendPieces(found[:0], uint64(a.Start), uint64(a.End))
+		for _, p := range found {
+			d.Saved += p.Len
 		}
 		rest := d.Mapped - min(d.Saved, d.Mapped)
 		if fromFile(a.Kind) {

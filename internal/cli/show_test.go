@@ -11,6 +11,18 @@ import (
 
 const page = image.PageSize
 
+// saved are the numbers of pages that are in an image.
+type saved []uint64
+
+func (s saved) AppendPieces(pieces []image.Piece, start, end uint64) []image.Piece {
+	for _, n := range s {
+		if n*page >= start && n*page < end {
+			pieces = append(pieces, image.Piece{Addr: n * page, Len: page})
+		}
+	}
+	return pieces
+}
+
 func TestDescribeAreas(t *testing.T) {
 	t.Parallel()
 	areas := []image.Area{
@@ -19,8 +31,7 @@ func TestDescribeAreas(t *testing.T) {
 		{Start: 24 * page, End: 25 * page, Kind: image.PrivateFile, Name: "/lib/libc.so.6"},
 		{Start: 30 * page, End: 31 * page, Kind: image.VVar, Name: "[vvar]"},
 	}
-	chunks := []image.Chunk{{Addr: 11 * page, Len: page}, {Addr: 19 * page, Len: page}, {Addr: 22 * page, Len: 2 * page}}
-	got := describeAreas(areas, chunks)
+	got := describeAreas(areas, saved{11, 19, 22, 23})
 	want := []showMemory{
 		{10 * page, 2 * page, 0, 8 * page},
 		{4 * page, 2 * page, 2 * page, 0},

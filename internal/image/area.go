@@ -3,6 +3,7 @@ package image
 import (
 	"encoding/json"
 	"fmt"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -56,7 +57,9 @@ type Area struct {
 	File   int      `json:"file"`             // OpenFile.ID of the mapped file; -1: none
 	Flags  []string `json:"flags"`            // VmFlags of smaps that matter, as spelled there
 	// Object tells SharedAnonymous areas apart that are different memory: those
-	// with the same number are parts of one.
+	// with the same number are parts of one. If Manifest.Objects has the number,
+	// the content is the object's: the area, which can be a SharedFile as well,
+	// shows its bytes from Offset on.
 	Object uint64 `json:"object,omitempty"`
 	// Whole says that every page with content is in the image, so that a
 	// PrivateFile area can be restored without its file, and a SharedFile area
@@ -75,6 +78,15 @@ type AddrRange struct {
 
 // Size is the area's length in bytes.
 func (a *Area) Size() uint64 { return uint64(a.End - a.Start) }
+
+// areaAt is the area that addr is in, or nil.
+func areaAt(areas []Area, addr uint64) *Area {
+	i := sort.Search(len(areas), func(i int) bool { return uint64(areas[i].End) > addr })
+	if i == len(areas) || uint64(areas[i].Start) > addr {
+		return nil
+	}
+	return &areas[i]
+}
 
 // HasFlag reports whether the area has the VmFlag, e.g. "gd" (grows down).
 func (a *Area) HasFlag(flag string) bool {

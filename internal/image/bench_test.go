@@ -30,12 +30,12 @@ func BenchmarkWriteMemory(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := w.Layout(m.Processes[0].Areas, []Run{{1 << 30, benchSize}}); err != nil {
+		if err := w.Layout(one(m.Processes[0].Areas, []Run{{1 << 30, benchSize}})); err != nil {
 			b.Fatal(err)
 		}
 		inPieces(b, 2, func(off int) error {
 			at := off % len(src)
-			return w.WriteMemory(1<<30+uint64(off), src[at:at+benchPiece])
+			return w.Process(0).WriteMemory(1<<30+uint64(off), src[at:at+benchPiece])
 		})
 		if _, err := w.Commit(m, CommitOptions{}); err != nil {
 			b.Fatal(err)

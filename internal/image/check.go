@@ -11,10 +11,6 @@ import (
 // include/uapi/asm-generic/resource.h).
 const numLimits = 16
 
-// maxThreads bounds the threads of a process. Linux allows some four million
-// ids in all (PID_MAX_LIMIT, include/linux/threads.h).
-const maxThreads = 200_000
-
 // arch is the GOARCH of machine.
 const arch = "amd64"
 
@@ -28,28 +24,34 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("architecture %q in an image of %s", m.Host.Arch, arch)
 	case m.Host.PageSize != PageSize:
 		return fmt.Errorf("page size %d instead of %d", m.Host.PageSize, PageSize)
-	case len(m.Processes) != 1:
-		return fmt.Errorf("%d processes; format %d holds one", len(m.Processes), ManifestVersion)
 	}
 	for i, f := range m.Files {
 		if f.ID != i || f.Kind == "" {
 			return fmt.Errorf("file %d has id %d and kind %q", i, f.ID, f.Kind)
 		}
 	}
+	objects, err := checkObjects(m.Objects)
+	if err != nil {
+		return err
+	}
 	for i := range m.Processes {
 		p := &m.Processes[i]
-		if err := p.check(len(m.Files)); err != nil {
+		err := p.check(len(m.Files))
+		if err == nil {
+			err = checkWindows(p.Areas, objects)
+		}
+		if err != nil {
 			return fmt.Errorf("process %d: %w", p.PID, err)
 		}
 	}
-	return nil
+	return m.checkTree()
 }
 
 func (p *Process) check(files int) error {
 	if p.PID <= 0 || len(p.Threads) == 0 || p.Threads[0].TID != p.PID {
 		return fmt.Errorf("the first of %d threads is not the leader", len(p.Threads))
 	}
-	if len(p.Limits) != numLimits {
+	if len(p.Limits) != numLimits && !p.Zombie {
 		return fmt.Errorf("%d resource limits instead of %d", len(p.Limits), numLimits)
 	}
 	if err := checkAreas(p.Areas, files); err != nil {
@@ -57,6 +59,9 @@ func (p *Process) check(files int) error {
 	}
 	if err := p.checkThreads(); err != nil {
 		return err
+	}
+	if p.Zombie && (len(p.Threads) > 1 || !p.Threads[0].Dead || len(p.Areas)+len(p.Descriptors)+len(p.Auxv) > 0) {
+		return errors.New("it has ended, but has threads, memory or descriptors")
 	}
 	fds := make(map[int]bool, len(p.Descriptors))
 	for _, d := range p.Descriptors {
@@ -74,21 +79,16 @@ func (p *Process) check(files int) error {
 }
 
 func (p *Process) checkThreads() error {
-	if len(p.Threads) > maxThreads {
-		return fmt.Errorf("%d threads; an image holds %d at most", len(p.Threads), maxThreads)
-	}
-	tids := make(map[int]bool, len(p.Threads))
 	for i := range p.Threads {
 		t := &p.Threads[i]
 		switch {
-		case t.TID <= 0 || tids[t.TID]:
-			return fmt.Errorf("thread %d is there twice", t.TID)
+		case t.TID <= 0:
+			return fmt.Errorf("thread %d", t.TID)
 		case t.Dead && i > 0:
 			return fmt.Errorf("thread %d has ended, and is not the leader", t.TID)
-		case t.Dead && len(p.Threads) == 1:
+		case t.Dead && len(p.Threads) == 1 && !p.Zombie:
 			return errors.New("its only thread has ended")
 		}
-		tids[t.TID] = true
 		if err := checkPending(t.Pending); err != nil {
 			return fmt.Errorf("thread %d: %w", t.TID, err)
 		}
@@ -142,14 +142,18 @@ func (a *Area) checkDirty() error {
 	return nil
 }
 
-// checkStates checks the bytes that are beside the manifest's JSON.
-func (m *Manifest) checkStates() error {
-	for _, c := range m.Host.CPU.XSaveLayout {
-		if c.Feature > 62 || c.Offset > xsaveMaximum || c.Size > xsaveMaximum {
-			return fmt.Errorf("extended state %d at %d+%d", c.Feature, c.Offset, c.Size)
+// checkLayout checks what the extended state of threads is read by.
+func (c *CPU) checkLayout() error {
+	for _, x := range c.XSaveLayout {
+		if x.Feature > 62 || x.Offset > xsaveMaximum || x.Size > xsaveMaximum {
+			return fmt.Errorf("extended state %d at %d+%d", x.Feature, x.Offset, x.Size)
 		}
 	}
-	p := &m.Processes[0]
+	return nil
+}
+
+// checkStates checks the bytes that are beside the manifest's JSON.
+func (p *Process) checkStates() error {
 	for i := range p.Threads {
 		if err := p.Threads[i].checkState(); err != nil {
 			return fmt.Errorf("thread %d: %w", p.Threads[i].TID, err)

@@ -195,11 +195,12 @@ func TestHostile(t *testing.T) {
 		"length of note":    func(_, n []byte) { copy(n, "\xff\xff\xff\xff\xff\xff\xff\xff") },
 		"length of content": func(_, n []byte) { copy(n[4:], "\xff\xff\xff\xff") },
 		"chunk overlaps":    func(_, n []byte) { copy(table(n)[chunkEntry:chunkEntry+8], table(n)) },
-		"chunk too long":    func(_, n []byte) { table(n)[18] = 0xff },
-		"chunk elsewhere":   func(_, n []byte) { table(n)[9] ^= 0x10 },
-		"chunk flags":       func(_, n []byte) { table(n)[20] = 2 },
-		"chunk of payload":  func(_, n []byte) { table(n)[20] = 1 },
-		"chunk address wraps": func(_, n []byte) {
+		"chunk too long":    func(_, n []byte) { table(n)[10] = 0xff },
+		"chunk elsewhere":   func(_, n []byte) { table(n)[1] ^= 0x80 },
+		"chunk in headers":  func(_, n []byte) { copy(table(n), "\x00\x00") },
+		"chunk flags":       func(_, n []byte) { table(n)[12] = 2 },
+		"chunk of payload":  func(_, n []byte) { table(n)[12] = 1 },
+		"chunk that wraps": func(_, n []byte) {
 			for i := range 8 {
 				table(n)[i] = 0xff
 			}

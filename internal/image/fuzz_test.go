@@ -42,9 +42,11 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("error of no kind: %v", err)
 		}
 		var buf [PageSize]byte
-		for _, s := range im.Segments() {
-			if err := im.ReadMemory(uint64(s.Start), buf[:]); err != nil {
-				t.Fatal(err)
+		for i := range im.Manifest().Processes {
+			for _, s := range im.Space(i).Segments() {
+				if err := im.Space(i).ReadMemory(uint64(s.Start), buf[:]); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	})

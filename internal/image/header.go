@@ -38,9 +38,9 @@ func headersEnd(loads int) uint64 {
 	return n
 }
 
-// encodeHeaders makes everything in front of the memory. The PT_NOTE comes
-// first, as in the kernel's own core files.
-func encodeHeaders(segs []Segment, notes fileRange) []byte {
+// encodeHeaders makes the headers of a process's core, which in an image are
+// marked. The PT_NOTE comes first, as in the kernel's own core files.
+func encodeHeaders(segs []Segment, notes fileRange, marked bool) []byte {
 	loads := len(segs)
 	h := elf.Header64{
 		Type: uint16(elf.ET_CORE), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
@@ -50,8 +50,10 @@ func encodeHeaders(segs []Segment, notes fileRange) []byte {
 	h.Ident[elf.EI_CLASS] = byte(elf.ELFCLASS64)
 	h.Ident[elf.EI_DATA] = byte(elf.ELFDATA2LSB)
 	h.Ident[elf.EI_VERSION] = byte(elf.EV_CURRENT)
-	copy(h.Ident[markAt:], mark)
-	h.Ident[versionAt] = ManifestVersion
+	if marked {
+		copy(h.Ident[markAt:], mark)
+		h.Ident[versionAt] = ManifestVersion
+	}
 	many := loads+1 >= pnXNum
 	if many {
 		h.Shoff = ehdrSize + phdrSize*uint64(loads+1)
@@ -82,8 +84,8 @@ type fileRange struct {
 
 func (r fileRange) end() uint64 { return r.pos + r.len }
 
-// readHeaders reads everything in front of the memory and returns it, too, as
-// bytes. Segments are not checked beyond what makes them readable.
+// readHeaders reads the headers that begin a file or part of size bytes, and
+// returns them, too, as bytes. Where segments and notes are is not checked.
 func readHeaders(r io.ReaderAt, size uint64) (raw []byte, segs []Segment, notes fileRange, err error) {
 	loads, err := readELFHeader(r, size)
 	if err != nil {
@@ -112,10 +114,7 @@ func readHeaders(r io.ReaderAt, size uint64) (raw []byte, segs []Segment, notes 
 			Pos: p.Off, FileLen: p.Filesz, Prot: protOf(p.Flags),
 		}
 	}
-	if notes.pos > size || notes.len != size-notes.pos || notes.pos < alignUp(end) {
-		return nil, nil, notes, corrupt("notes at %#x+%#x do not end with the file of %d bytes", notes.pos, notes.len, size)
-	}
-	if !bytes.Equal(raw, encodeHeaders(segs, notes)) {
+	if !bytes.Equal(raw, encodeHeaders(segs, notes, true)) {
 		return nil, nil, notes, corrupt("headers are not as they were written")
 	}
 	return raw, segs, notes, nil

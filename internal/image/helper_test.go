@@ -119,15 +119,20 @@ func begin(t testing.TB, path string, m *Manifest, areas []Area, mem []content) 
 	for _, c := range mem {
 		runs = append(runs, c.run)
 	}
-	if err := w.Layout(areas, runs); err != nil {
+	if err := w.Layout(one(areas, runs)); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range mem {
-		if err := w.WriteMemory(c.run.Start, c.bytes); err != nil {
+		if err := w.Process(0).WriteMemory(c.run.Start, c.bytes); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return w
+}
+
+// one is the layout of an image of one process.
+func one(areas []Area, runs []Run) Layout {
+	return Layout{Processes: []Space{{Areas: areas, Runs: runs}}}
 }
 
 // smallAreas are one area of each kind, and smallMemory what is in them.

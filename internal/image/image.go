@@ -13,8 +13,11 @@ import (
 type Image struct {
 	file     *os.File
 	manifest *Manifest
-	segs     []Segment
+	placed   *placed
+	owners   []owner
 	chunks   chunkTable
+	parts    []part
+	headers  uint64 // length of the root's
 	notes    fileRange
 }
 
@@ -65,27 +68,74 @@ func read(f *os.File) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	im.headers, im.notes = uint64(len(headers)), at
+	if at.pos > size || at.len != size-at.pos || at.pos < alignUp(im.headers) {
+		return nil, corrupt("notes at %#x+%#x do not end with the file of %d bytes", at.pos, at.len, size)
+	}
 	notes, err := readNotes(f, at, headers)
 	if err != nil {
 		return nil, err
 	}
-	im.segs, im.notes = segs, at
-	if im.manifest, im.chunks, err = decodeNotes(notes); err != nil {
+	if im.manifest, im.chunks, im.parts, err = decodeNotes(notes); err != nil {
 		return nil, err
 	}
-	if err := checkSegments(segs, im.Process().Areas, at.pos); err != nil {
+	if err := im.readParts(segs, at.pos); err != nil {
 		return nil, err
 	}
-	if err := im.chunks.check(segs, im.payloadPos()); err != nil {
+	if err := im.placed.check(im.manifest, at.pos); err != nil {
 		return nil, err
 	}
-	if end := alignUp(im.chunks.end(im.payloadPos())); end != at.pos {
-		return nil, corrupt("payload ends at %#x, notes begin at %#x", end, at.pos)
-	}
-	if err := checkNotes(notes, im.manifest, im.chunks); err != nil {
+	im.owners = im.placed.owners()
+	if err := im.chunks.check(im.owners, im.placed.end); err != nil {
 		return nil, err
 	}
-	return im, nil
+	if err := checkParts(im.parts, im.chunks.end(im.placed.end), at); err != nil {
+		return nil, err
+	}
+	return im, checkNotes(notes, func(f func(note) error) error { return eachNote(im.manifest, im.chunks, im.parts, f) })
+}
+
+// readParts reads what is not at the beginning and the end of the file: the
+// headers and notes of objects and of all processes but the root. They end
+// before limit.
+func (im *Image) readParts(root []Segment, limit uint64) error {
+	m := im.manifest
+	im.placed = &placed{processes: [][]Segment{root}}
+	end := uint64(0)
+	for i, p := range im.parts {
+		// Not one range many times, and nothing that is longer than the file.
+		if p.pos < end || p.pos > limit || p.len > limit-p.pos {
+			return corrupt("%s: headers and notes at %#x+%#x", m.partName(i), p.pos, p.len)
+		}
+		end = p.end()
+		segs, notes, err := readPart(im.file, p)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.partName(i), err)
+		}
+		if i < len(m.Objects) {
+			im.placed.objects = append(im.placed.objects, segs)
+			err = checkNotes(notes, func(func(note) error) error { return nil })
+		} else {
+			im.placed.processes = append(im.placed.processes, segs)
+			err = readPartNotes(m, &m.Processes[i-len(m.Objects)+1], notes)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.partName(i), err)
+		}
+	}
+	return nil
+}
+
+// readPartNotes reads the notes of a process that is not the root.
+func readPartNotes(m *Manifest, p *Process, notes []byte) error {
+	found, err := findNotes(notes)
+	if err != nil {
+		return err
+	}
+	if err := found.registers(p); err != nil {
+		return err
+	}
+	return checkNotes(notes, func(f func(note) error) error { return eachPartNote(m, p, f) })
 }
 
 // readNotes reads the notes segment, checks the seal and returns what is in
@@ -108,51 +158,18 @@ func readNotes(r io.ReaderAt, at fileRange, headers []byte) ([]byte, error) {
 // Manifest is what the image says beside memory. It must not be changed.
 func (im *Image) Manifest() *Manifest { return im.manifest }
 
-// Process is the saved process.
-func (im *Image) Process() *Process { return &im.manifest.Processes[0] }
-
-// Segments are the image's PT_LOADs, by address.
-func (im *Image) Segments() []Segment { return im.segs }
-
-// Chunks are the pieces of saved memory, by address.
-func (im *Image) Chunks() []Chunk { return im.chunks.memory }
+// Process is a process of the image by its index; 0 is the root.
+func (im *Image) Process(i int) *Process { return &im.manifest.Processes[i] }
 
 // File is the open file, to be mapped or read; Close closes it.
 func (im *Image) File() *os.File { return im.file }
 
 // Stats says what is in the image; ZeroSkipped is not known any more.
 func (im *Image) Stats() Stats {
-	s := Stats{Size: int64(im.notes.end()), Chunks: im.chunks.len()}
-	for _, c := range im.chunks.memory {
-		s.Memory += int64(c.Len)
-	}
-	for _, c := range im.chunks.payload {
-		s.Payload += int64(c.Len)
-	}
+	s := im.chunks.stats()
+	s.Size = int64(im.notes.end())
 	return s
 }
 
 // Close closes the file.
 func (im *Image) Close() error { return im.file.Close() }
-
-// payloadPos is where the payload area begins.
-func (im *Image) payloadPos() uint64 { return memoryEnd(im.segs) }
-
-// ReadMemory fills p with the memory that is saved for addr and up, and with
-// zeros where nothing is. Checksums are not looked at.
-func (im *Image) ReadMemory(addr uint64, p []byte) error {
-	clear(p)
-	end := addr + uint64(len(p))
-	if end < addr {
-		return fmt.Errorf("read %d bytes at %#x: behind the end of all addresses", len(p), addr)
-	}
-	all := im.chunks.memory
-	for i := chunkFrom(all, addr); i < len(all) && all[i].Addr < end; i++ {
-		c := all[i]
-		from, to := max(addr, c.Addr), min(end, c.end())
-		if _, err := im.file.ReadAt(p[from-addr:to-addr], int64(c.Pos+from-c.Addr)); err != nil {
-			return readError(fmt.Sprintf("memory at %#x", from), err)
-		}
-	}
-	return nil
-}

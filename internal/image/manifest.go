@@ -21,8 +21,16 @@ type Manifest struct {
 	Engine    string     `json:"engine"`  // version of the ckpt that wrote it
 	Trigger   string     `json:"trigger"` // TriggerCommand or TriggerSignal
 	Host      Host       `json:"host"`
-	Processes []Process  `json:"processes"` // the root of the tree first
+	Processes []Process  `json:"processes"` // the root of the tree first, parents before children
+	Objects   []Object   `json:"objects,omitempty"`
 	Files     []OpenFile `json:"files"`
+}
+
+// Object is shared memory that is in the image once, however many processes map
+// it. Areas with its id are windows on it and have no content of their own.
+type Object struct {
+	ID   uint64 `json:"id"`   // the Area.Object of its areas
+	Size uint64 `json:"size"` // bytes, whole pages
 }
 
 // What made the engine save.
@@ -76,6 +84,11 @@ type Process struct {
 	Cwd     string   `json:"cwd"`
 	Umask   int      `json:"umask"`
 	Stopped bool     `json:"stopped,omitempty"` // was in a group stop
+
+	// Zombie is a process that has ended, but that its parent has not waited
+	// for: it has a dead thread, no memory and no descriptors.
+	Zombie     bool `json:"zombie,omitempty"`
+	ExitStatus int  `json:"exit_status,omitempty"` // of a zombie, as wait(2) gives it
 
 	Memory      Memory       `json:"memory"`
 	Areas       []Area       `json:"areas"`

@@ -3,7 +3,6 @@ package image
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"sort"
 
@@ -25,48 +24,77 @@ const punchMin = 256 << 10
 
 var zeroPage [PageSize]byte
 
+// SpaceWriter takes the memory of a process or an object.
+type SpaceWriter struct {
+	w     *Writer
+	areas []Area
+	runs  []Run
+	segs  []Segment
+}
+
+// reserve reserves disk space for the runs, stretch by stretch: runs that follow
+// each other in memory or only in the file count as one.
+func (s *SpaceWriter) reserve() error {
+	var at fileRange
+	for _, r := range s.runs {
+		s.w.planned += r.Len
+		pos := s.pos(r.Start)
+		if pos != at.end() {
+			if err := s.w.reserve(at); err != nil {
+				return err
+			}
+			at = fileRange{pos: pos}
+		}
+		at.len += r.Len
+	}
+	return s.w.reserve(at)
+}
+
+// pos is the file position of an address in a run.
+func (s *SpaceWriter) pos(addr uint64) uint64 {
+	seg := segmentAt(s.segs, addr)
+	return seg.Pos + addr - uint64(seg.Start)
+}
+
 // WriteMemory writes memory: p is what is at addr, whole pages that lie inside
 // one run. Every page of every run has to be given once, in any order and by
 // any number of goroutines, here or to Adopt or SkipMemory. Zero pages take no
 // room.
-func (w *Writer) WriteMemory(addr uint64, p []byte) error {
-	if err := w.checkInRun(addr, uint64(len(p))); err != nil {
+func (s *SpaceWriter) WriteMemory(addr uint64, p []byte) error {
+	if err := s.checkInRun(addr, uint64(len(p))); err != nil {
 		return err
 	}
-	err := w.add(addr, p, w.reserved, func(b []byte, pos int64) error {
-		_, err := w.temp.file.WriteAt(b, pos)
+	err := s.add(addr, p, s.w.reserved, func(b []byte, pos int64) error {
+		_, err := s.w.temp.file.WriteAt(b, pos)
 		return err
 	})
-	return w.fail(err)
+	return s.w.fail(err)
 }
 
-// Place says where in File the memory at addr belongs, for who writes it there
-// himself. It must be in a run.
-func (w *Writer) Place(addr uint64) int64 { return int64(w.pos(addr)) }
-
-// File is the image in the making, for writing memory to its Place.
-func (w *Writer) File() *os.File { return w.temp.file }
+// Place says where in Writer.File the memory at addr belongs, for who writes it
+// there himself. It must be in a run.
+func (s *SpaceWriter) Place(addr uint64) int64 { return int64(s.pos(addr)) }
 
 // Adopt is WriteMemory for len(buf) bytes that stand at the Place of addr
 // already: it reads them back, for their checksums.
-func (w *Writer) Adopt(addr uint64, buf []byte) error {
-	if err := w.checkInRun(addr, uint64(len(buf))); err != nil {
+func (s *SpaceWriter) Adopt(addr uint64, buf []byte) error {
+	if err := s.checkInRun(addr, uint64(len(buf))); err != nil {
 		return err
 	}
-	if _, err := w.temp.file.ReadAt(buf, w.Place(addr)); err != nil {
-		return fmt.Errorf("read image %s back: %w", w.path, err)
+	if _, err := s.w.temp.file.ReadAt(buf, s.Place(addr)); err != nil {
+		return fmt.Errorf("read image %s back: %w", s.w.path, err)
 	}
-	return w.add(addr, buf, true, func([]byte, int64) error { return nil })
+	return s.add(addr, buf, true, func([]byte, int64) error { return nil })
 }
 
 // add makes chunks of the memory p at addr and lets store write each. hollow
 // tells that zeros take disk space unless a hole is punched.
-func (w *Writer) add(addr uint64, p []byte, hollow bool, store func(b []byte, pos int64) error) error {
+func (s *SpaceWriter) add(addr uint64, p []byte, hollow bool, store func(b []byte, pos int64) error) error {
 	pieces := [][2]int{{0, len(p)}}
-	if w.areaAt(addr).zeroIsImplied() {
+	if areaAt(s.areas, addr).zeroIsImplied() {
 		pieces = dataPieces(p)
 	}
-	pos := w.pos(addr)
+	w, pos := s.w, s.pos(addr)
 	var chunks []Chunk
 	var holes []fileRange
 	at := 0
@@ -74,7 +102,7 @@ func (w *Writer) add(addr uint64, p []byte, hollow bool, store func(b []byte, po
 		holes = append(holes, fileRange{pos + uint64(at), uint64(piece[0] - at)})
 		for at = piece[0]; at < piece[1]; {
 			b := p[at:min(at+MaxChunk, piece[1])]
-			c := Chunk{Addr: addr + uint64(at), Pos: pos + uint64(at), Len: uint32(len(b)), Sum: xxh3.Hash(b)}
+			c := Chunk{Pos: pos + uint64(at), Len: uint32(len(b)), Sum: xxh3.Hash(b)}
 			if err := store(b, int64(c.Pos)); err != nil {
 				return err
 			}
@@ -99,11 +127,11 @@ func (w *Writer) add(addr uint64, p []byte, hollow bool, store func(b []byte, po
 
 // SkipMemory says that n bytes of a run at addr turned out to have no content
 // of their own, like pages of a mapping beyond the end of its file.
-func (w *Writer) SkipMemory(addr, n uint64) error {
-	if err := w.checkInRun(addr, n); err != nil {
+func (s *SpaceWriter) SkipMemory(addr, n uint64) error {
+	if err := s.checkInRun(addr, n); err != nil {
 		return err
 	}
-	pos := w.pos(addr)
+	w, pos := s.w, s.pos(addr)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.written += n
@@ -112,18 +140,13 @@ func (w *Writer) SkipMemory(addr, n uint64) error {
 }
 
 // checkInRun checks that n bytes at addr are whole pages of one run.
-func (w *Writer) checkInRun(addr, n uint64) error {
-	i := sort.Search(len(w.runs), func(i int) bool { return w.runs[i].end() > addr })
+func (s *SpaceWriter) checkInRun(addr, n uint64) error {
+	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].end() > addr })
 	if n == 0 || (addr|n)%PageSize != 0 ||
-		i == len(w.runs) || addr < w.runs[i].Start || n > w.runs[i].end()-addr {
-		return fmt.Errorf("write image %s: %#x+%#x is in no run", w.path, addr, n)
+		i == len(s.runs) || addr < s.runs[i].Start || n > s.runs[i].end()-addr {
+		return fmt.Errorf("write image %s: %#x+%#x is in no run", s.w.path, addr, n)
 	}
 	return nil
-}
-
-func (w *Writer) areaAt(addr uint64) *Area {
-	i := sort.Search(len(w.areas), func(i int) bool { return uint64(w.areas[i].End) > addr })
-	return &w.areas[i]
 }
 
 // dataPieces returns the parts [from, to) of p that are to be written: all but

@@ -35,6 +35,7 @@ const (
 	ckptXSave                        // raw XSAVE bytes of a thread, in the order of the threads
 	ckptChunks                       // the chunk table
 	ckptSeal                         // the last note: checksums of headers and notes
+	ckptParts                        // where headers and notes of the others are
 )
 
 // noteAlign is the alignment of name and content in a note, in bytes.
@@ -43,8 +44,8 @@ const noteAlign = 4
 // noteHeader is the size of the three words in front of a note's name.
 const noteHeader = 12
 
-// maxNotes bounds the notes segment: the table of 32 TB in chunks of 1 MiB
-// needs 1 GiB.
+// maxNotes bounds a notes segment: the table of 32 TB in chunks of 1 MiB needs
+// 768 MiB.
 const maxNotes = math.MaxInt32
 
 // note is one note of the PT_NOTE segment.

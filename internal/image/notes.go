@@ -13,44 +13,75 @@ import (
 // sealSize is the length of the seal with its note header.
 const sealSize = noteHeader + 8 + 16
 
-// eachNote calls f with the notes of an image in their order, all but the
-// seal. The first ones are those of the kernel's core files in the kernel's
-// order: what stands between two NT_PRSTATUS belongs to the thread of the first.
-// Debuggers begin with the thread that comes first: the leader, if it lives.
-func eachNote(m *Manifest, chunks chunkTable, f func(note) error) error {
-	p := &m.Processes[0]
+// eachProcessNote calls f with the notes of a process in their order. The first
+// ones are those of the kernel's core files in the kernel's order: what stands
+// between two NT_PRSTATUS belongs to the thread of the first. Debuggers begin
+// with the thread that comes first: the leader, if it lives.
+func eachProcessNote(p *Process, layout []XSaveComponent, f func(note) error) error {
+	living := p.living()
+	for i, t := range living {
+		if err := each(threadNotes(p, t, i == 0, layout), f); err != nil {
+			return err
+		}
+	}
+	if len(living) > 0 && len(living[0].XSave) > 0 {
+		if err := f(note{ownerLinux, ntXSaveLayout, xsaveLayoutNote(living[0].XSave)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// threadNotes are the notes of a thread. The first one has those of the process.
+func threadNotes(p *Process, t *Thread, first bool, layout []XSaveComponent) []note {
+	notes := []note{prstatusNote(p, t)}
+	if first {
+		notes = append(notes, prpsinfoNote(p), siginfoNote(p), note{ownerCore, ntAuxv, p.Auxv}, fileNote(p))
+	} else {
+		notes = append(notes, siginfoNote(p))
+	}
+	if len(t.XSave) > 0 {
+		notes = append(notes, note{ownerCore, ntFPRegset, fpRegs(t.XSave)}, note{ownerLinux, ntXState, gdbXState(t.XSave, layout)})
+	}
+	return notes
+}
+
+// eachPartNote calls f with the notes that the part of a process has: those of
+// a core, and the registers as the kernel gave them.
+func eachPartNote(m *Manifest, p *Process, f func(note) error) error {
+	if err := eachProcessNote(p, m.Host.CPU.XSaveLayout, f); err != nil {
+		return err
+	}
+	for _, t := range p.living() {
+		if err := f(note{ownerCkpt, ckptXSave, t.XSave}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachNote calls f with the notes at the end of an image, all but the seal:
+// those of the root, and what is said about the whole image.
+func eachNote(m *Manifest, chunks chunkTable, parts []part, f func(note) error) error {
 	text, err := json.Marshal(mapTexts(m, escape))
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
-	living := p.living()
-	for i, t := range living {
-		notes := []note{prstatusNote(p, t)}
-		if i == 0 {
-			notes = append(notes, prpsinfoNote(p), siginfoNote(p), note{ownerCore, ntAuxv, p.Auxv}, fileNote(p))
-		} else {
-			notes = append(notes, siginfoNote(p))
-		}
-		if len(t.XSave) > 0 {
-			notes = append(notes, note{ownerCore, ntFPRegset, fpRegs(t.XSave)},
-				note{ownerLinux, ntXState, gdbXState(t.XSave, m.Host.CPU.XSaveLayout)})
-		}
-		for _, n := range notes {
-			if err := f(n); err != nil {
-				return err
-			}
-		}
+	if err := eachPartNote(m, &m.Processes[0], f); err != nil {
+		return err
 	}
-	var own []note
-	if raw := living[0].XSave; len(raw) > 0 {
-		own = append(own, note{ownerLinux, ntXSaveLayout, xsaveLayoutNote(raw)})
+	own := []note{
+		{ownerCkpt, ckptManifest, text},
+		{ownerCkpt, ckptChunks, chunks.append(make([]byte, 0, chunkEntry*chunks.len()))},
 	}
-	own = append(own, note{ownerCkpt, ckptManifest, text})
-	for _, t := range living {
-		own = append(own, note{ownerCkpt, ckptXSave, t.XSave})
+	if len(parts) > 0 {
+		own = append(own, note{ownerCkpt, ckptParts, appendParts(nil, parts)})
 	}
-	own = append(own, note{ownerCkpt, ckptChunks, chunks.append(make([]byte, 0, chunkEntry*chunks.len()))})
-	for _, n := range own {
+	return each(own, f)
+}
+
+func each(notes []note, f func(note) error) error {
+	for _, n := range notes {
 		if err := f(n); err != nil {
 			return err
 		}
@@ -69,10 +100,10 @@ func (p *Process) living() []*Thread {
 	return out
 }
 
-// encodeNotes makes the notes segment up to the seal.
-func encodeNotes(m *Manifest, chunks chunkTable) ([]byte, error) {
+// encodeNotes makes a notes segment, but for the seal.
+func encodeNotes(list func(f func(note) error) error) ([]byte, error) {
 	var b []byte
-	err := eachNote(m, chunks, func(n note) error {
+	err := list(func(n note) error {
 		if len(n.desc)+len(b) > maxNotes-1<<20 {
 			return fmt.Errorf("%v of %d bytes: too much for an image", n, len(n.desc))
 		}
@@ -105,6 +136,7 @@ func findNotes(b []byte) (foundNotes, error) {
 	found := foundNotes{
 		{ownerCore, ntPrstatus}: nil, {ownerCore, ntAuxv}: nil,
 		{ownerCkpt, ckptManifest}: nil, {ownerCkpt, ckptXSave}: nil, {ownerCkpt, ckptChunks}: nil,
+		{ownerCkpt, ckptParts}: nil,
 	}
 	for len(b) > 0 {
 		n, rest, err := nextNote(b)
@@ -129,50 +161,70 @@ func (f foundNotes) one(owner string, kind uint32) ([]byte, error) {
 	return descs[0], nil
 }
 
-// decodeNotes undoes encodeNotes. The manifest is valid in itself.
-func decodeNotes(b []byte) (*Manifest, chunkTable, error) {
+// decodeNotes reads what the notes at the end of an image say about all of it.
+// The manifest is valid in itself; its root has its registers.
+func decodeNotes(b []byte) (*Manifest, chunkTable, []part, error) {
 	var chunks chunkTable
 	found, err := findNotes(b)
 	if err != nil {
-		return nil, chunks, err
+		return nil, chunks, nil, err
 	}
 	text, err := found.one(ownerCkpt, ckptManifest)
 	if err != nil {
-		return nil, chunks, err
+		return nil, chunks, nil, err
 	}
 	m, err := decodeManifest(text)
 	if err != nil {
-		return nil, chunks, err
+		return nil, chunks, nil, err
 	}
 	table, err := found.one(ownerCkpt, ckptChunks)
 	if err != nil {
-		return nil, chunks, err
+		return nil, chunks, nil, err
 	}
 	if chunks, err = decodeChunks(table); err != nil {
-		return nil, chunks, err
+		return nil, chunks, nil, err
 	}
-	p := &m.Processes[0]
-	auxv, err := found.one(ownerCore, ntAuxv)
-	if err != nil {
-		return nil, chunks, err
+	var parts []part
+	if n := m.parts(); n > 0 {
+		if table, err = found.one(ownerCkpt, ckptParts); err == nil {
+			parts, err = decodeParts(table, n)
+		}
+		if err != nil {
+			return nil, chunks, nil, err
+		}
 	}
-	p.Auxv = slices.Clone(auxv)
-	status, xsave := found[noteID{ownerCore, ntPrstatus}], found[noteID{ownerCkpt, ckptXSave}]
+	if err := m.Host.CPU.checkLayout(); err != nil {
+		return nil, chunks, nil, corrupt("%w", err)
+	}
+	return m, chunks, parts, found.registers(&m.Processes[0])
+}
+
+// registers gives p what its notes say about it.
+func (f foundNotes) registers(p *Process) error {
+	status, xsave := f[noteID{ownerCore, ntPrstatus}], f[noteID{ownerCkpt, ckptXSave}]
 	living := p.living()
 	if len(status) != len(living) || len(xsave) != len(living) {
-		return nil, chunks, corrupt("registers of %d and %d threads, there are %d", len(status), len(xsave), len(living))
+		return corrupt("registers of %d and %d threads, there are %d", len(status), len(xsave), len(living))
 	}
 	for i, t := range living {
 		var s prstatus
 		if _, err := binary.Decode(status[i], binary.LittleEndian, &s); err != nil {
-			return nil, chunks, corrupt("registers of thread %d: %w", t.TID, err)
+			return corrupt("registers of thread %d: %w", t.TID, err)
 		}
 		t.Regs, t.XSave = s.Regs, slices.Clone(xsave[i])
 	}
-	if err := m.checkStates(); err != nil {
-		return nil, chunks, corrupt("%w", err)
+	if err := p.checkStates(); err != nil {
+		return corrupt("%w", err)
 	}
-	return m, chunks, nil
+	if p.Zombie {
+		return nil
+	}
+	auxv, err := f.one(ownerCore, ntAuxv)
+	if err != nil {
+		return err
+	}
+	p.Auxv = slices.Clone(auxv)
+	return nil
 }
 
 // decodeManifest reads the manifest's JSON strictly, but looks at its version
@@ -200,10 +252,10 @@ func decodeManifest(text []byte) (*Manifest, error) {
 	return mapTexts(&m, unescape), nil
 }
 
-// checkNotes checks that b is what encodeNotes makes of m and chunks.
-func checkNotes(b []byte, m *Manifest, chunks chunkTable) error {
+// checkNotes checks that b is what encodeNotes makes of the list.
+func checkNotes(b []byte, list func(f func(note) error) error) error {
 	var buf []byte
-	err := eachNote(m, chunks, func(n note) error {
+	err := list(func(n note) error {
 		buf = n.append(buf[:0])
 		if !bytes.HasPrefix(b, buf) {
 			return corrupt("%v is not as it was written", n)

@@ -47,7 +47,6 @@ func (w *Writer) addExtent(src io.ReaderAt, off, size int64) (PayloadExtent, err
 	if err := w.reserve(fileRange{pos, uint64(size)}); err != nil {
 		return PayloadExtent{}, err
 	}
-	base := memoryEnd(w.segs)
 	buf := make([]byte, min(size, MaxChunk))
 	var chunks []Chunk
 	for done := int64(0); done < size; {
@@ -62,7 +61,7 @@ func (w *Writer) addExtent(src io.ReaderAt, off, size int64) (PayloadExtent, err
 		if _, err := w.temp.file.WriteAt(b, int64(at)); err != nil {
 			return PayloadExtent{}, w.fail(err)
 		}
-		chunks = append(chunks, Chunk{Addr: at - base, Pos: at, Len: uint32(len(b)), Sum: xxh3.Hash(b)})
+		chunks = append(chunks, Chunk{Pos: at, Len: uint32(len(b)), Sum: xxh3.Hash(b)})
 		done += int64(len(b))
 	}
 	w.mu.Lock()
@@ -108,13 +107,12 @@ func (im *Image) Payload(ref PayloadRef) (*io.SectionReader, error) {
 
 // hasPayload tells whether chunks without a gap cover the extent.
 func (im *Image) hasPayload(e PayloadExtent) bool {
-	base := im.payloadPos()
-	if e.Pos < 0 || uint64(e.Pos) < base || e.Len > math.MaxInt64-e.Pos {
+	if e.Pos < 0 || uint64(e.Pos) < im.placed.end || e.Len > math.MaxInt64-e.Pos {
 		return false
 	}
-	at, end := uint64(e.Pos)-base, uint64(e.Pos)-base+uint64(e.Len)
+	at, end := uint64(e.Pos), uint64(e.Pos)+uint64(e.Len)
 	for _, c := range im.chunks.payload[chunkFrom(im.chunks.payload, at):] {
-		if c.Addr > at || at >= end {
+		if c.Pos > at || at >= end {
 			break
 		}
 		at = c.end()

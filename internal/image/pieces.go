@@ -1,17 +1,50 @@
 package image
 
-// Piece says that the bytes [Addr, Addr+Len) of the process's memory are at
-// Pos in the image file.
+import "fmt"
+
+// Piece says that the bytes [Addr, Addr+Len) of a space are at Pos in the image
+// file.
 type Piece struct{ Addr, Pos, Len uint64 }
 
-// AppendPieces appends the saved memory of [start, end) to pieces, in order and
-// in pieces as long as possible.
-func (im *Image) AppendPieces(pieces []Piece, start, end uint64) []Piece {
-	chunks := im.chunks.memory
-	for i := chunkFrom(chunks, start); i < len(chunks) && chunks[i].Addr < end; i++ {
-		c := chunks[i]
-		from, to := max(start, c.Addr), min(end, c.end())
-		p := Piece{Addr: from, Pos: c.Pos + from - c.Addr, Len: to - from}
+// SpaceReader is the saved memory of a process or an object.
+type SpaceReader struct {
+	im   *Image
+	segs []Segment
+}
+
+// Space is the saved memory of the process with that index; 0 is the root.
+func (im *Image) Space(process int) SpaceReader { return SpaceReader{im, im.placed.processes[process]} }
+
+// ObjectSpace is the saved memory of the object with that index; its addresses
+// begin at 0.
+func (im *Image) ObjectSpace(object int) SpaceReader {
+	return SpaceReader{im, im.placed.objects[object]}
+}
+
+// Segments are the PT_LOADs, by address.
+func (s SpaceReader) Segments() []Segment { return s.segs }
+
+// AppendPieces appends what is saved of [start, end) to pieces, in order and in
+// pieces as long as possible. Processes whose pieces for an address have the
+// same Pos share that memory.
+func (s SpaceReader) AppendPieces(pieces []Piece, start, end uint64) []Piece {
+	for i := segmentFrom(s.segs, start); i < len(s.segs) && uint64(s.segs[i].Start) < end; i++ {
+		seg := &s.segs[i]
+		from, to := max(start, uint64(seg.Start)), min(end, seg.fileEnd())
+		if from >= to {
+			continue
+		}
+		pieces = s.im.appendChunks(pieces, Piece{from, seg.Pos + from - uint64(seg.Start), to - from})
+	}
+	return pieces
+}
+
+// appendChunks appends what chunks cover of a piece of a segment.
+func (im *Image) appendChunks(pieces []Piece, of Piece) []Piece {
+	chunks, end := im.chunks.memory, of.Pos+of.Len
+	for i := chunkFrom(chunks, of.Pos); i < len(chunks) && chunks[i].Pos < end; i++ {
+		from, to := max(of.Pos, chunks[i].Pos), min(end, chunks[i].end())
+		p := Piece{Addr: of.Addr + from - of.Pos, Pos: from, Len: to - from}
 		if n := len(pieces); n > 0 {
 			last := &pieces[n-1]
 			if last.Addr+last.Len == p.Addr && last.Pos+last.Len == p.Pos {
@@ -22,4 +55,20 @@ func (im *Image) AppendPieces(pieces []Piece, start, end uint64) []Piece {
 		pieces = append(pieces, p)
 	}
 	return pieces
+}
+
+// ReadMemory fills p with the memory that is saved for addr and up, and with
+// zeros where nothing is. Checksums are not looked at.
+func (s SpaceReader) ReadMemory(addr uint64, p []byte) error {
+	clear(p)
+	end := addr + uint64(len(p))
+	if end < addr {
+		return fmt.Errorf("read %d bytes at %#x: behind the end of all addresses", len(p), addr)
+	}
+	for _, x := range s.AppendPieces(nil, addr, end) {
+		if _, err := s.im.file.ReadAt(p[x.Addr-addr:x.Addr-addr+x.Len], int64(x.Pos)); err != nil {
+			return readError(fmt.Sprintf("memory at %#x", x.Addr), err)
+		}
+	}
+	return nil
 }

@@ -19,7 +19,7 @@ func TestAppendPieces(t *testing.T) {
 	if err := im.Verify(context.Background(), 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	pos := im.Segments()[0].Pos
+	pos := im.Space(0).Segments()[0].Pos
 	hole := uint64(1<<20 + zeroMin)
 	whole := []Piece{{start, pos, 1 << 20}, {start + hole, pos + hole, size - hole}}
 	for _, c := range []struct {
@@ -33,7 +33,7 @@ func TestAppendPieces(t *testing.T) {
 		{0, start, nil},
 		{start + size, 1 << 40, nil},
 	} {
-		if got := im.AppendPieces(nil, c.from, c.to); !slices.Equal(got, c.want) {
+		if got := im.Space(0).AppendPieces(nil, c.from, c.to); !slices.Equal(got, c.want) {
 			t.Errorf("%#x-%#x: %+v, want %+v", c.from, c.to, got, c.want)
 		}
 	}

@@ -115,7 +115,7 @@ func checkMemory(t *rapid.T, im *Image, areas []Area, mem []content) {
 			}
 		}
 		got := randomBytes(len(want), 1)
-		if err := im.ReadMemory(uint64(a.Start), got); err != nil {
+		if err := im.Space(0).ReadMemory(uint64(a.Start), got); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
@@ -126,9 +126,7 @@ func checkMemory(t *rapid.T, im *Image, areas []Area, mem []content) {
 		}
 		for i, want := range inRun {
 			addr := uint64(a.Start) + uint64(i)*PageSize
-			all := im.Chunks()
-			n := chunkFrom(all, addr)
-			if got := n < len(all) && all[n].Addr <= addr; got != want {
+			if got := len(im.Space(0).AppendPieces(nil, addr, addr+PageSize)) > 0; got != want {
 				t.Fatalf("page %#x of a %s area: in a chunk %v, in a run %v", addr, a.Kind, got, want)
 			}
 		}

@@ -1,8 +1,9 @@
 package image
 
 import (
-	"errors"
 	"fmt"
+	"iter"
+	"sort"
 )
 
 // PageSize is the unit of memory in an image, in bytes.
@@ -20,7 +21,12 @@ type Segment struct {
 	Pos        uint64
 	FileLen    uint64
 	Prot       Prot
+	// shared says that the bytes belong to a space in front of this one.
+	shared bool
 }
+
+// fileEnd is where the bytes in the file end, as an address.
+func (s *Segment) fileEnd() uint64 { return uint64(s.Start) + s.FileLen }
 
 // Run is a range of whole pages inside one area whose content the image is to
 // hold.
@@ -59,126 +65,83 @@ func (a *Area) zeroIsImplied() bool {
 	return false
 }
 
-// planSegments cuts areas into segments around the runs and gives each its
-// place in the file. The segments of one area have its protection.
-func planSegments(areas []Area, runs []Run) ([]Segment, error) {
-	for gap := uint64(segmentGap); gap <= maxGap; gap *= 4 {
-		segs, err := splitAreas(areas, runs, gap)
-		if err != nil {
-			return nil, err
-		}
-		if len(segs) <= maxSegments {
-			place(segs)
-			return segs, nil
-		}
-	}
-	return nil, errors.New("memory is scattered over too many places")
+// stored is a range of an area that has bytes in the file.
+type stored struct {
+	Run
+	shared bool
+	pos    uint64 // if shared
 }
 
-func splitAreas(areas []Area, runs []Run, gap uint64) ([]Segment, error) {
-	var segs []Segment
-	for i := range areas {
-		a := &areas[i]
-		n := 0
-		for n < len(runs) && runs[n].Start < uint64(a.End) {
-			if err := checkRun(a, runs[:n+1]); err != nil {
-				return nil, err
-			}
-			n++
-		}
-		if !a.inImage() {
-			if n > 0 {
-				return nil, fmt.Errorf("content of a %s area at %v is not for images", a.Kind, a.Start)
-			}
-			continue
-		}
-		segs = appendSegments(segs, a, runs[:n], gap)
-		runs = runs[n:]
-	}
-	if len(runs) > 0 {
-		return nil, fmt.Errorf("run at %#x is in no area", runs[0].Start)
-	}
-	return segs, nil
-}
-
-// checkRun checks the last of the runs of an area.
-func checkRun(a *Area, runs []Run) error {
-	r := runs[len(runs)-1]
-	low := uint64(a.Start)
-	if len(runs) > 1 {
-		low = runs[len(runs)-2].end()
-	}
-	if r.Start < low || r.Len == 0 || r.Len > uint64(a.End)-r.Start || (r.Start|r.Len)%PageSize != 0 {
-		return fmt.Errorf("run %#x+%#x does not fit into area %v-%v behind %#x", r.Start, r.Len, a.Start, a.End, low)
-	}
-	return nil
-}
-
-func appendSegments(segs []Segment, a *Area, runs []Run, gap uint64) []Segment {
+// appendSegments cuts an area into segments around its content. Those of one
+// area have its protection.
+func appendSegments(segs []Segment, a *Area, all []stored, gap uint64) []Segment {
 	if !a.zeroIsImplied() && !a.Whole {
 		gap = PageSize
 	}
 	seg := Segment{Start: a.Start, Prot: a.Prot}
-	for _, r := range runs {
-		if r.Start-uint64(seg.Start)-seg.FileLen >= gap {
-			seg.End = Addr(r.Start)
+	for _, c := range all {
+		if !seg.canTake(c, gap) {
+			seg.End = Addr(c.Start)
 			segs = append(segs, seg)
-			seg = Segment{Start: Addr(r.Start), Prot: a.Prot}
+			seg = Segment{Start: Addr(c.Start), Prot: a.Prot}
 		}
-		seg.FileLen = r.end() - uint64(seg.Start)
+		if seg.FileLen == 0 && c.shared {
+			seg.Pos, seg.shared = c.pos, true
+		}
+		seg.FileLen = c.end() - uint64(seg.Start)
 	}
 	seg.End = a.End
 	return append(segs, seg)
 }
 
-// place gives each segment its file position: one behind the other.
-func place(segs []Segment) {
-	pos := headersEnd(len(segs))
-	pos = alignUp(pos)
-	for i := range segs {
-		segs[i].Pos = pos
-		pos += segs[i].FileLen
+// canTake tells whether the next content of the area can be s's, too. What is
+// shared is so only without a gap: in the file, the gap may hold something.
+func (s *Segment) canTake(c stored, gap uint64) bool {
+	between := c.Start - s.fileEnd()
+	switch {
+	case s.FileLen == 0 && c.shared:
+		return between == 0
+	case c.shared:
+		return s.shared && between == 0 && c.pos == s.Pos+s.FileLen
+	}
+	return !s.shared && between < gap
+}
+
+// window gives the segments of an area that shows an object, whose segments
+// are all.
+func window(a *Area, all []Segment) iter.Seq[Segment] {
+	return func(yield func(Segment) bool) {
+		end := a.Offset + a.Size()
+		all := all[segmentFrom(all, a.Offset):]
+		for at := a.Offset; at < end; all = all[1:] {
+			s := &all[0]
+			to := min(uint64(s.End), end)
+			seg := Segment{Start: a.Start + Addr(at-a.Offset), End: a.Start + Addr(to-a.Offset), Prot: a.Prot}
+			if fileEnd := min(s.fileEnd(), to); fileEnd > at {
+				seg.Pos, seg.FileLen, seg.shared = s.Pos+at-uint64(s.Start), fileEnd-at, true
+			}
+			if !yield(seg) {
+				return
+			}
+			at = to
+		}
 	}
 }
 
-// memoryEnd is where the memory ends in the file.
-func memoryEnd(segs []Segment) uint64 {
-	if len(segs) == 0 {
-		return alignUp(headersEnd(0))
+// segmentAt returns the segment that addr is in, or nil.
+func segmentAt(segs []Segment, addr uint64) *Segment {
+	i := segmentFrom(segs, addr)
+	if i == len(segs) || uint64(segs[i].Start) > addr {
+		return nil
 	}
-	last := segs[len(segs)-1]
-	return last.Pos + last.FileLen
+	return &segs[i]
 }
 
-// checkSegments checks that segs are what planSegments makes of areas for some
-// runs: they cover each area from its start to its end, and lie in the file
-// one behind the other.
-func checkSegments(segs []Segment, areas []Area, size uint64) error {
-	want := alignUp(headersEnd(len(segs)))
-	for i := range areas {
-		a := &areas[i]
-		if !a.inImage() {
-			continue
-		}
-		for at := a.Start; at < a.End; {
-			if len(segs) == 0 {
-				return corrupt("no program header for %v-%v", at, a.End)
-			}
-			s := segs[0]
-			if s.Start != at || s.End <= at || s.End > a.End || s.Prot != a.Prot || s.End%PageSize != 0 {
-				return corrupt("program header of %v-%v does not fit area %v-%v", s.Start, s.End, a.Start, a.End)
-			}
-			if s.Pos != want || s.FileLen > uint64(s.End-s.Start) || s.FileLen%PageSize != 0 || s.FileLen > size-s.Pos {
-				return corrupt("content of %v-%v is at %#x+%#x", s.Start, s.End, s.Pos, s.FileLen)
-			}
-			want += s.FileLen
-			at, segs = s.End, segs[1:]
-		}
-	}
-	if len(segs) > 0 {
-		return corrupt("program header of %v-%v is for no area", segs[0].Start, segs[0].End)
-	}
-	return nil
+// segmentFrom is the index of the first segment that ends behind addr.
+func segmentFrom(segs []Segment, addr uint64) int {
+	return sort.Search(len(segs), func(i int) bool { return uint64(segs[i].End) > addr })
 }
+
+func (s *Segment) String() string { return fmt.Sprintf("%v-%v", s.Start, s.End) }
 
 func alignUp(n uint64) uint64 { return (n + PageSize - 1) &^ (PageSize - 1) }

@@ -45,7 +45,7 @@ func TestManyThreads(t *testing.T) {
 	if err := im.Verify(context.Background(), 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	for i, got := range im.Process().Threads {
+	for i, got := range im.Process(0).Threads {
 		if got.TID != 4711+i || got.Regs.Rip != 0x401000+uint64(i) || got.XSave[160] != 0xa0+byte(i) || got.SigMask != uint64(i) {
 			t.Fatalf("thread %d came back as %d with rip %#x, xmm0 %#x, mask %#x", 4711+i, got.TID, got.Regs.Rip, got.XSave[160], got.SigMask)
 		}
@@ -69,7 +69,7 @@ func TestDeadLeader(t *testing.T) {
 	threads[0] = Thread{TID: 4711, Comm: "main", Dead: true}
 	path, _ := writeThreads(t, threads)
 	im := open(t, path)
-	for i, got := range im.Process().Threads {
+	for i, got := range im.Process(0).Threads {
 		if got.Dead != (i == 0) || got.Regs != threads[i].Regs || string(got.XSave) != string(threads[i].XSave) {
 			t.Errorf("thread %d came back as %+v", i, got)
 		}

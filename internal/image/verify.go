@@ -110,30 +110,6 @@ func (im *Image) verifyChunk(i int, c Chunk, buf []byte) error {
 	return nil
 }
 
-// describe names a chunk in a user's words.
-func (im *Image) describe(i int, c Chunk) string {
-	if i >= len(im.chunks.memory) {
-		return fmt.Sprintf("chunk %d, payload, file offset %#x+%#x", i, c.Pos, c.Len)
-	}
-	return fmt.Sprintf("chunk %d, memory %#x-%#x of %s, file offset %#x", i, c.Addr, c.end(), im.areaName(c.Addr), c.Pos)
-}
-
-// areaName names the area around addr, as /proc/PID/maps does where it can.
-func (im *Image) areaName(addr uint64) string {
-	areas := im.Process().Areas
-	for i := range areas {
-		a := &areas[i]
-		if addr >= uint64(a.Start) && addr < uint64(a.End) {
-			name := a.Name
-			if name == "" {
-				name = string(a.Kind)
-			}
-			return fmt.Sprintf("%s (%v-%v)", name, a.Start, a.End)
-		}
-	}
-	return "no area"
-}
-
 // verifyRest checks that what is between the headers and the notes and in no
 // chunk is zero. Holes of the file are, so only what is on the disk is read.
 func (im *Image) verifyRest(ctx context.Context) error {
@@ -141,7 +117,7 @@ func (im *Image) verifyRest(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for holes: %w", err)
 	}
-	at := headersEnd(len(im.segs)) // all in front of it is checked
+	at := im.headers // all in front of it is checked
 	check := func(until uint64) error {
 		// Data extents are in order, as the gaps are: those behind us go.
 		for at < until && len(data) > 0 {
@@ -164,8 +140,14 @@ func (im *Image) verifyRest(ctx context.Context) error {
 			if err := check(c.Pos); err != nil {
 				return err
 			}
-			at = c.Pos + uint64(c.Len)
+			at = c.end()
 		}
+	}
+	for _, p := range im.parts {
+		if err := check(p.pos); err != nil {
+			return err
+		}
+		at = p.end()
 	}
 	return check(im.notes.pos)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -13,17 +14,18 @@ import (
 )
 
 // Writer makes an image. The order of calls is Create, Layout, then any number
-// of WriteMemory and AddPayload, from any goroutines, then Finish and Publish
-// (or Commit, which is both). Abort after any of them cleans up.
+// of AddPayload and of WriteMemory of its SpaceWriters, from any goroutines,
+// then Finish and Publish (or Commit, which is both). Abort after any of them
+// cleans up.
 type Writer struct {
 	path string
 	temp *tempFile
 
-	areas    []Area
-	runs     []Run
-	segs     []Segment
-	planned  uint64 // bytes of runs
-	reserved bool   // disk space is
+	placed             *placed
+	objects, processes []*SpaceWriter
+	laidOut            []Object
+	planned            uint64 // bytes of runs
+	reserved           bool   // disk space is
 
 	mu         sync.Mutex // guards what follows
 	written    uint64     // bytes of runs that WriteMemory was given
@@ -71,52 +73,54 @@ func Create(ctx context.Context, path string) (*Writer, error) {
 // quarter faster, but costs as much as a short write itself.
 const reserveMin = 64 << 10
 
-// Layout says which memory the image will hold: the areas as the manifest will
-// list them, and in them the runs, in order, each inside one area. It gives
-// everything its position and reserves the disk space. A disk that is too full
-// is a syscall.ENOSPC that says how much is needed.
+// Layout says which memory the image will hold. It gives everything its
+// position and reserves the disk space. A disk that is too full is a
+// syscall.ENOSPC that says how much is needed.
 //
 // Pages of anonymous areas outside of runs are zero in the image, those of
 // file-backed areas are the file's.
-func (w *Writer) Layout(areas []Area, runs []Run) error {
-	if w.segs != nil || w.payloadEnd != 0 {
+func (w *Writer) Layout(l Layout) error {
+	if w.placed != nil {
 		return errors.New("image is laid out already")
 	}
-	if err := checkAreas(areas, maxFiles); err != nil {
+	if err := l.check(); err != nil {
 		return err
 	}
-	segs, err := planSegments(areas, runs)
+	placed, err := l.plan()
 	if err != nil {
 		return err
 	}
-	// Copies: callers complete their areas while memory is written.
-	w.areas, w.runs, w.segs = slices.Clone(areas), slices.Clone(runs), segs
-	w.payloadEnd = memoryEnd(segs)
-	for _, r := range runs {
-		w.planned += r.Len
+	w.placed, w.payloadEnd = placed, placed.end
+	for i := range l.Objects {
+		o := &l.Objects[i]
+		w.laidOut = append(w.laidOut, o.Object)
+		w.objects = append(w.objects, &SpaceWriter{w: w, areas: []Area{o.area()}, runs: slices.Clone(o.Runs), segs: placed.objects[i]})
 	}
-	return w.reserveRuns()
+	for i := range l.Processes {
+		// Copies: callers complete their areas while memory is written.
+		p := &l.Processes[i]
+		w.processes = append(w.processes, &SpaceWriter{w: w, areas: slices.Clone(p.Areas), runs: slices.Clone(p.Runs), segs: placed.processes[i]})
+	}
+	for _, s := range slices.Concat(w.objects, w.processes) {
+		if err := s.reserve(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// Process takes the memory of the process with that index, after Layout.
+func (w *Writer) Process(i int) *SpaceWriter { return w.processes[i] }
+
+// Object takes the memory of the object with that index, after Layout.
+func (w *Writer) Object(i int) *SpaceWriter { return w.objects[i] }
+
+// File is the image in the making, for who writes memory to its SpaceWriter.Place
+// himself.
+func (w *Writer) File() *os.File { return w.temp.file }
 
 // maxFiles stands in for the number of files, which Layout does not know.
 const maxFiles = 1 << 31
-
-// reserveRuns reserves disk space for the runs, stretch by stretch: runs that
-// follow each other in memory or only in the file count as one.
-func (w *Writer) reserveRuns() error {
-	var at fileRange
-	for _, r := range w.runs {
-		pos := w.pos(r.Start)
-		if pos != at.end() {
-			if err := w.reserve(at); err != nil {
-				return err
-			}
-			at = fileRange{pos: pos}
-		}
-		at.len += r.Len
-	}
-	return w.reserve(at)
-}
 
 func (w *Writer) reserve(at fileRange) error {
 	if at.len < reserveMin {
@@ -125,12 +129,6 @@ func (w *Writer) reserve(at fileRange) error {
 	done, err := sys.Preallocate(w.temp.file, int64(at.pos), int64(at.len))
 	w.reserved = w.reserved || done
 	return w.fail(err)
-}
-
-// pos is the file position of an address in a run.
-func (w *Writer) pos(addr uint64) uint64 {
-	s := segmentAt(w.segs, addr)
-	return s.Pos + addr - uint64(s.Start)
 }
 
 // fail gives an error of writing the image's name and, when the disk is full,
@@ -162,29 +160,71 @@ func (w *Writer) Finish(m *Manifest) (Stats, error) {
 		return Stats{}, fmt.Errorf("write image %s: %w", w.path, err)
 	}
 	w.chunks.sort()
-	if err := w.chunks.check(w.segs, memoryEnd(w.segs)); err != nil {
+	if err := w.chunks.check(w.placed.owners(), w.placed.end); err != nil {
 		return Stats{}, fmt.Errorf("write image %s: memory was given twice: %w", w.path, err)
 	}
-	notes, err := encodeNotes(m, w.chunks)
+	size, err := w.writeRest(m)
 	if err != nil {
-		return Stats{}, fmt.Errorf("write image %s: %w", w.path, err)
-	}
-	at := fileRange{pos: alignUp(w.payloadEnd), len: uint64(len(notes)) + sealSize}
-	headers := encodeHeaders(w.segs, at)
-	notes = append(notes, sealNote(headers, notes)...)
-	f := w.temp.file
-	// The length first: space that was reserved for zeros at the end goes.
-	if err := f.Truncate(int64(at.end())); err != nil {
-		return Stats{}, w.fail(err)
-	}
-	if _, err := f.WriteAt(notes, int64(at.pos)); err != nil {
-		return Stats{}, w.fail(err)
-	}
-	if _, err := f.WriteAt(headers, 0); err != nil {
 		return Stats{}, w.fail(err)
 	}
 	w.finished = true
-	return w.stats(at.end()), nil
+	s := w.chunks.stats()
+	s.Size, s.ZeroSkipped = int64(size), int64(w.zero)
+	return s, nil
+}
+
+// writeRest writes all that is not memory or payload, and returns the length of
+// the file.
+func (w *Writer) writeRest(m *Manifest) (uint64, error) {
+	f := w.temp.file
+	parts, end, err := w.writeParts(m)
+	if err != nil {
+		return 0, err
+	}
+	notes, err := encodeNotes(func(f func(note) error) error { return eachNote(m, w.chunks, parts, f) })
+	if err != nil {
+		return 0, err
+	}
+	at := fileRange{pos: alignUp(end), len: uint64(len(notes)) + sealSize}
+	headers := encodeHeaders(w.placed.processes[0], at, true)
+	notes = append(notes, sealNote(headers, notes)...)
+	// The length first: space that was reserved for zeros at the end goes.
+	if err := f.Truncate(int64(at.end())); err != nil {
+		return 0, err
+	}
+	if _, err := f.WriteAt(notes, int64(at.pos)); err != nil {
+		return 0, err
+	}
+	_, err = f.WriteAt(headers, 0)
+	return at.end(), err
+}
+
+// writeParts writes the headers and notes of objects and of all processes but
+// the root, behind the payload.
+func (w *Writer) writeParts(m *Manifest) (parts []part, end uint64, err error) {
+	end = w.payloadEnd
+	add := func(segs []Segment, list func(f func(note) error) error) error {
+		notes, err := encodeNotes(list)
+		if err != nil {
+			return err
+		}
+		p, b := encodePart(segs, notes, alignPart(end))
+		parts, end = append(parts, p), p.end()
+		_, err = w.temp.file.WriteAt(b, int64(p.pos))
+		return err
+	}
+	for _, segs := range w.placed.objects {
+		if err := add(segs, func(func(note) error) error { return nil }); err != nil {
+			return nil, 0, err
+		}
+	}
+	for i := 1; i < len(m.Processes); i++ {
+		list := func(f func(note) error) error { return eachPartNote(m, &m.Processes[i], f) }
+		if err := add(w.placed.processes[i], list); err != nil {
+			return nil, 0, err
+		}
+	}
+	return parts, end, nil
 }
 
 // complete checks the manifest and adds what the Writer knows better.
@@ -196,32 +236,39 @@ func (w *Writer) complete(m *Manifest) (*Manifest, error) {
 	if err := out.check(); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	if err := out.checkStates(); err != nil {
+	if err := out.Host.CPU.checkLayout(); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	return &out, w.checkLaidOut(out.Processes[0].Areas)
+	for i := range out.Processes {
+		p := &out.Processes[i]
+		if err := p.checkStates(); err != nil {
+			return nil, fmt.Errorf("manifest: process %d: %w", p.PID, err)
+		}
+	}
+	return &out, w.checkLaidOut(&out)
 }
 
-// checkLaidOut checks that areas are those of Layout, as far as it went by them.
-func (w *Writer) checkLaidOut(areas []Area) error {
+// checkLaidOut checks that areas and objects are those of Layout, as far as it
+// went by them.
+func (w *Writer) checkLaidOut(m *Manifest) error {
 	same := func(a, b Area) bool {
-		return a.Start == b.Start && a.End == b.End && a.Prot == b.Prot && a.Kind == b.Kind && a.Whole == b.Whole
+		return a.Start == b.Start && a.End == b.End && a.Prot == b.Prot && a.Kind == b.Kind && a.Whole == b.Whole &&
+			(a.Object == b.Object && a.Offset == b.Offset || len(m.Objects) == 0)
 	}
-	if !slices.EqualFunc(areas, w.areas, same) {
-		return errors.New("manifest: areas are not those of the layout")
+	if len(m.Processes) != len(w.processes) || len(m.Objects) != len(w.objects) {
+		return errors.New("manifest: processes or objects are not those of the layout")
+	}
+	for i := range m.Processes {
+		if !slices.EqualFunc(m.Processes[i].Areas, w.processes[i].areas, same) {
+			return fmt.Errorf("manifest: areas of process %d are not those of the layout", m.Processes[i].PID)
+		}
+	}
+	for i, o := range m.Objects {
+		if w.laidOut[i] != o {
+			return fmt.Errorf("manifest: object %d is not that of the layout", o.ID)
+		}
 	}
 	return nil
-}
-
-func (w *Writer) stats(size uint64) Stats {
-	s := Stats{Size: int64(size), ZeroSkipped: int64(w.zero), Chunks: w.chunks.len()}
-	for _, c := range w.chunks.memory {
-		s.Memory += int64(c.Len)
-	}
-	for _, c := range w.chunks.payload {
-		s.Payload += int64(c.Len)
-	}
-	return s
 }
 
 // Publish gives the image its name, after Finish. An image that was there

@@ -29,7 +29,7 @@ func TestConcurrentWriters(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Abort()
-	if err := w.Layout(m.Processes[0].Areas, []Run{{0x10000, size}}); err != nil {
+	if err := w.Layout(one(m.Processes[0].Areas, []Run{{0x10000, size}})); err != nil {
 		t.Fatal(err)
 	}
 	var next atomic.Int64
@@ -42,7 +42,7 @@ func TestConcurrentWriters(t *testing.T) {
 				if at >= size {
 					break
 				}
-				if err := w.WriteMemory(uint64(0x10000+at), mem[at:min(at+piece, size)]); err != nil {
+				if err := w.Process(0).WriteMemory(uint64(0x10000+at), mem[at:min(at+piece, size)]); err != nil {
 					t.Error(err)
 					return
 				}
@@ -70,7 +70,7 @@ func TestConcurrentWriters(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make([]byte, size)
-	if err := im.ReadMemory(0x10000, got); err != nil || !bytes.Equal(got, mem) {
+	if err := im.Space(0).ReadMemory(0x10000, got); err != nil || !bytes.Equal(got, mem) {
 		t.Errorf("memory differs, %v", err)
 	}
 	for i, ref := range refs {
@@ -133,7 +133,7 @@ func TestMisuse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Layout(c.areas, c.runs); err == nil {
+		if err := w.Layout(one(c.areas, c.runs)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 		w.Abort()
@@ -147,24 +147,24 @@ func TestMisuse(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(w.Abort)
-		if err := w.Layout(m.Processes[0].Areas, []Run{mem.run}); err != nil {
+		if err := w.Layout(one(m.Processes[0].Areas, []Run{mem.run})); err != nil {
 			t.Fatal(err)
 		}
 		return w
 	}
 	w := start()
 	for _, at := range []uint64{0x11000, 0x13000, 0x12800} {
-		if err := w.WriteMemory(at, mem.bytes); err == nil {
+		if err := w.Process(0).WriteMemory(at, mem.bytes); err == nil {
 			t.Errorf("memory at %#x was taken", at)
 		}
 	}
-	if err := w.WriteMemory(0x12000, mem.bytes[:0x2000]); err != nil {
+	if err := w.Process(0).WriteMemory(0x12000, mem.bytes[:0x2000]); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(m); err == nil || !strings.Contains(err.Error(), "8192 of 16384 bytes") {
 		t.Errorf("half of the memory: %v", err)
 	}
-	if err := w.WriteMemory(0x12000, mem.bytes[:0x2000]); err != nil {
+	if err := w.Process(0).WriteMemory(0x12000, mem.bytes[:0x2000]); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(m); err == nil || !strings.Contains(err.Error(), "twice") {
@@ -172,7 +172,7 @@ func TestMisuse(t *testing.T) {
 	}
 	w.Abort()
 	w = start()
-	if err := w.SkipMemory(0x12000, 0x4000); err != nil {
+	if err := w.Process(0).SkipMemory(0x12000, 0x4000); err != nil {
 		t.Fatal(err)
 	}
 	m.Processes[0].Areas = nil
@@ -202,11 +202,11 @@ func TestManyAreas(t *testing.T) {
 	if err := im.Verify(context.Background(), 2, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(im.Segments()) != n {
-		t.Errorf("%d segments", len(im.Segments()))
+	if len(im.Space(0).Segments()) != n {
+		t.Errorf("%d segments", len(im.Space(0).Segments()))
 	}
 	got := make([]byte, PageSize)
-	if err := im.ReadMemory(last, got); err != nil || !bytes.Equal(got, mem) {
+	if err := im.Space(0).ReadMemory(last, got); err != nil || !bytes.Equal(got, mem) {
 		t.Errorf("memory differs, %v", err)
 	}
 	out, errs := run(t, "readelf", "-h", "-l", "-W", path)
@@ -224,15 +224,18 @@ func TestScatteredMemory(t *testing.T) {
 	for i := range runs {
 		runs[i] = Run{0x10000 + uint64(i)*segmentGap*2, PageSize}
 	}
-	segs, err := planSegments(areas, runs)
-	if err != nil || len(segs) > maxSegments {
-		t.Fatalf("%d segments, %v", len(segs), err)
+	l := one(areas, runs)
+	placed, err := l.plan()
+	if err != nil || len(placed.processes[0]) > maxSegments {
+		t.Fatalf("%d segments, %v", len(placed.processes[0]), err)
 	}
-	if err := checkSegments(segs, areas, 1<<50); err != nil {
+	m := sample()
+	m.Processes[0].Areas = areas
+	if err := placed.check(m, 1<<50); err != nil {
 		t.Error(err)
 	}
 	areas[0].Kind = PrivateFile // where a gap must not become a hole
-	if _, err := planSegments(areas, runs); err == nil {
+	if _, err := l.plan(); err == nil {
 		t.Error("too many segments were taken")
 	}
 }
@@ -313,9 +316,9 @@ func fillDisk(t *testing.T, dir string) {
 			runs = append(runs, Run{0x10000 + uint64(i)*(c.size+PageSize), c.size})
 		}
 		areas := []Area{{Start: 0x10000, End: 0x10000000, Kind: Anonymous, File: -1}}
-		err = w.Layout(areas, runs)
+		err = w.Layout(one(areas, runs))
 		for i := 0; err == nil && i < len(runs); i++ {
-			err = w.WriteMemory(runs[i].Start, randomBytes(int(runs[i].Len), 1))
+			err = w.Process(0).WriteMemory(runs[i].Start, randomBytes(int(runs[i].Len), 1))
 		}
 		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "needs 4") {
 			t.Errorf("%s: %v", c.name, err)

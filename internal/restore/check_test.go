@@ -80,7 +80,7 @@ func TestNotWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Layout(m.Processes[0].Areas, nil); err == nil {
+		if err := w.Layout(image.Layout{Processes: []image.Space{{Areas: m.Processes[0].Areas}}}); err == nil {
 			_, err = w.Commit(m, image.CommitOptions{})
 			if err == nil {
 				t.Errorf("%s: an image says so", name)

@@ -73,11 +73,11 @@ func write(t testing.TB, m *image.Manifest, memory ...content) string {
 	for _, c := range memory {
 		runs = append(runs, image.Run{Start: c.at, Len: uint64(len(c.bytes))})
 	}
-	if err := w.Layout(m.Processes[0].Areas, runs); err != nil {
+	if err := w.Layout(image.Layout{Processes: []image.Space{{Areas: m.Processes[0].Areas, Runs: runs}}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range memory {
-		if err := w.WriteMemory(c.at, c.bytes); err != nil {
+		if err := w.Process(0).WriteMemory(c.at, c.bytes); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -175,7 +175,7 @@ func (p *preparation) fills(a *image.Area, onlyDirty bool) []image.Piece {
 	}
 	var out []image.Piece
 	for _, r := range ranges {
-		out = p.image.AppendPieces(out, uint64(r.Start), uint64(r.End))
+		out = p.image.Space(0).AppendPieces(out, uint64(r.Start), uint64(r.End))
 	}
 	return out
 }

@@ -41,7 +41,7 @@ func newVDSO(p *preparation) (*vdso, error) {
 		return v, nil
 	}
 	v.code = make([]byte, saved.Size())
-	if err := p.image.ReadMemory(uint64(saved.Start), v.code); err != nil {
+	if err := p.image.Space(0).ReadMemory(uint64(saved.Start), v.code); err != nil {
 		return nil, err
 	}
 	if here == nil {

@@ -24,7 +24,7 @@ const (
 // copier copies the memory of a frozen process into the image.
 type copier struct {
 	mem   io.ReaderAt // /proc/PID/mem
-	image *image.Writer
+	image *image.SpaceWriter
 	path  string // of the image
 	areas []image.Area
 	// buffers are what each worker copies with, of copyPiece bytes.

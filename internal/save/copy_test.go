@@ -32,8 +32,9 @@ func (m memory) ReadAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// work is a copier for one area of the kind at 1 GiB, and the run that covers it.
-func work(t *testing.T, kind image.AreaKind, size uint64, mem io.ReaderAt) (*copier, []image.Run) {
+// work is a copier for one area of the kind at 1 GiB, the image that it writes,
+// and the runs that cover the area.
+func work(t *testing.T, kind image.AreaKind, size uint64, mem io.ReaderAt) (*copier, *image.Writer, []image.Run) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x")
 	w, err := image.Create(t.Context(), path)
@@ -46,14 +47,14 @@ func work(t *testing.T, kind image.AreaKind, size uint64, mem io.ReaderAt) (*cop
 		areas[0].File = 0
 	}
 	runs := []image.Run{{Start: 1 << 30, Len: size / 2}, {Start: 1<<30 + size/2, Len: size - size/2}}
-	if err := w.Layout(areas, runs); err != nil {
+	if err := w.Layout(image.Layout{Processes: []image.Space{{Areas: areas, Runs: runs}}}); err != nil {
 		t.Fatal(err)
 	}
-	c := &copier{mem: mem, image: w, path: path, areas: areas, step: func(uint64) {}}
+	c := &copier{mem: mem, image: w.Process(0), path: path, areas: areas, step: func(uint64) {}}
 	for i := range c.buffers {
 		c.buffers[i] = make([]byte, copyPiece)
 	}
-	return c, runs
+	return c, w, runs
 }
 
 const workSize = 10*copyPiece + 6*pageSize
@@ -61,7 +62,7 @@ const workSize = 10*copyPiece + 6*pageSize
 // TestCopyProgress: what is told adds up to all there is.
 func TestCopyProgress(t *testing.T) {
 	t.Parallel()
-	c, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
+	c, _, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
 	var steps, done atomic.Uint64
 	c.step = func(n uint64) {
 		steps.Add(1)
@@ -91,7 +92,7 @@ func TestCopyEnds(t *testing.T) {
 		{image.PrivateFile, io.EOF, proc.ErrGone},
 		{image.SharedFile, syscall.EFAULT, syscall.EFAULT},
 	} {
-		w, runs := work(t, c.kind, workSize, memory{middle, c.err})
+		w, _, runs := work(t, c.kind, workSize, memory{middle, c.err})
 		if err := w.copy(t.Context(), runs); !errors.Is(err, c.want) {
 			t.Errorf("%s, %v: %v, want %v", c.kind, c.err, err, c.want)
 		}
@@ -101,7 +102,7 @@ func TestCopyEnds(t *testing.T) {
 // TestCopyCancelled: no piece is begun any more.
 func TestCopyCancelled(t *testing.T) {
 	t.Parallel()
-	c, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
+	c, _, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
 	ctx, cancel := context.WithCancel(t.Context())
 	var told atomic.Int64
 	c.step = func(uint64) {
@@ -116,8 +117,8 @@ func TestCopyCancelled(t *testing.T) {
 // TestCopyNoRoom: an error of the image is one of storing.
 func TestCopyNoRoom(t *testing.T) {
 	t.Parallel()
-	c, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
-	c.image.Abort() // closes the file
+	c, w, runs := work(t, image.Anonymous, workSize, memory{end: 1 << 40})
+	w.Abort() // closes the file
 	var store *StoreError
 	if err := c.copy(t.Context(), runs); !errors.As(err, &store) || store.Path != c.path {
 		t.Errorf("error %v", err)
@@ -166,8 +167,8 @@ func TestStall(t *testing.T) {
 // TestPayloadErrors: which side failed.
 func TestPayloadErrors(t *testing.T) {
 	t.Parallel()
-	w, _ := work(t, image.Anonymous, workSize, nil)
-	c := &collector{o: Options{Path: "p"}, image: w.image}
+	_, w, _ := work(t, image.Anonymous, workSize, nil)
+	c := &collector{o: Options{Path: "p"}, image: w}
 	if _, err := c.payloads(t.Context())(bytes.NewReader(make([]byte, 100)), 100, nil); err != nil {
 		t.Error(err)
 	}
@@ -181,7 +182,7 @@ func TestPayloadErrors(t *testing.T) {
 	if _, err := c.payloads(ctx)(bytes.NewReader(make([]byte, 100)), 100, nil); !errors.Is(err, context.Canceled) || errors.As(err, &store) {
 		t.Errorf("cancelled: %v", err)
 	}
-	w.image.Abort()
+	w.Abort()
 	if _, err := c.payloads(t.Context())(bytes.NewReader(make([]byte, 100)), 100, nil); !errors.As(err, &store) {
 		t.Errorf("an image that can not be written: %v", err)
 	}

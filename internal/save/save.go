@@ -258,7 +258,7 @@ func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	if err := c.image.Layout(p.Areas, runs); err != nil {
+	if err := c.image.Layout(image.Layout{Processes: []image.Space{{Areas: p.Areas, Runs: runs}}}); err != nil {
 		return &StoreError{c.o.Path, err}
 	}
 	c.manifest.Files, err = files.describe(c.fs, c.payloads(ctx))
@@ -282,7 +282,7 @@ func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.
 
 func (c *collector) copier(mem io.ReaderAt) *copier {
 	return &copier{
-		mem: mem, image: c.image, path: c.o.Path, areas: c.areas,
+		mem: mem, image: c.image.Process(0), path: c.o.Path, areas: c.areas,
 		buffers: c.before.buffers, step: c.step,
 	}
 }

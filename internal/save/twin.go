@@ -81,7 +81,7 @@ func (c *collector) copyTwin(ctx context.Context) error {
 	if fd, err := c.twinFile(); err == nil {
 		w := &twinWriter{twin: c.twin, fd: fd}
 		w.taker.start(c)
-		err := w.write(ctx, c.image, c.areas, c.later)
+		err := w.write(ctx, c.image.Process(0), c.areas, c.later)
 		err = errors.Join(err, aside(ctx, &c.beat, stallLimit, w.taker.wait))
 		if err != nil {
 			return err
@@ -153,7 +153,7 @@ func (c *collector) receive(at, socket uint64) (uint64, error) {
 }
 
 // write writes all runs.
-func (w *twinWriter) write(ctx context.Context, im *image.Writer, areas []image.Area, runs []image.Run) error {
+func (w *twinWriter) write(ctx context.Context, im *image.SpaceWriter, areas []image.Area, runs []image.Run) error {
 	queue := pieces{most: twinCall}
 	for _, r := range runs {
 		if a := areaAt(areas, r.Start); a != nil && a.Prot&image.ProtRead == 0 {
@@ -243,7 +243,7 @@ func (t *taker) work(buf []byte) error {
 		if !ok {
 			return nil
 		}
-		if err := t.c.image.Adopt(p.Start, buf[:p.Len]); err != nil {
+		if err := t.c.image.Process(0).Adopt(p.Start, buf[:p.Len]); err != nil {
 			return &StoreError{t.c.o.Path, err}
 		}
 		t.c.step(p.Len)

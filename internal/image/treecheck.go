@@ -1,0 +1,87 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+)
+
+// maxProcesses and maxThreads bound an image. Linux allows some four million ids
+// in all (PID_MAX_LIMIT, include/linux/threads.h).
+const (
+	maxProcesses = 10_000
+	maxThreads   = 200_000
+)
+
+// checkTree checks how the processes belong together.
+func (m *Manifest) checkTree() error {
+	switch n := len(m.Processes); {
+	case n == 0 || n > maxProcesses:
+		return fmt.Errorf("%d processes; an image holds from 1 to %d", n, maxProcesses)
+	case m.Processes[0].Zombie:
+		return errors.New("the first process has ended")
+	}
+	seen := make(map[int]bool) // thread ids, those of leaders are process ids
+	threads := 0
+	for i := range m.Processes {
+		p := &m.Processes[i]
+		threads += len(p.Threads)
+		for j := range p.Threads {
+			tid := p.Threads[j].TID
+			if seen[tid] {
+				return fmt.Errorf("thread %d is there twice", tid)
+			}
+			seen[tid] = true
+		}
+	}
+	if threads > maxThreads {
+		return fmt.Errorf("%d threads; an image holds %d at most", threads, maxThreads)
+	}
+	return m.checkParents()
+}
+
+// checkParents checks that parents come before their children. The parent of
+// an orphan need not be in the image.
+func (m *Manifest) checkParents() error {
+	later := make(map[int]bool, len(m.Processes))
+	for i := range m.Processes {
+		later[m.Processes[i].PID] = true
+	}
+	for i := range m.Processes {
+		p := &m.Processes[i]
+		if later[p.PPID] {
+			return fmt.Errorf("process %d comes before its parent %d", p.PID, p.PPID)
+		}
+		delete(later, p.PID)
+	}
+	return nil
+}
+
+func checkObjects(all []Object) (map[uint64]*Object, error) {
+	byID := make(map[uint64]*Object, len(all))
+	for i := range all {
+		o := &all[i]
+		if o.ID == 0 || byID[o.ID] != nil || o.Size == 0 || o.Size%PageSize != 0 || o.Size > uint64(MaxAddr) {
+			return nil, fmt.Errorf("shared memory object %d of %d bytes, or there twice", o.ID, o.Size)
+		}
+		byID[o.ID] = o
+	}
+	return byID, nil
+}
+
+// checkWindows checks that areas that show an object do not show more.
+func checkWindows(areas []Area, objects map[uint64]*Object) error {
+	for i := range areas {
+		a := &areas[i]
+		o := objects[a.Object]
+		if o == nil {
+			continue
+		}
+		if a.Kind != SharedAnonymous && a.Kind != SharedFile {
+			return fmt.Errorf("area %v-%v is of kind %q, and shows object %d", a.Start, a.End, a.Kind, o.ID)
+		}
+		if a.Offset%PageSize != 0 || a.Offset > o.Size || a.Size() > o.Size-a.Offset {
+			return fmt.Errorf("area %v-%v shows bytes from %#x on of object %d, which has %#x", a.Start, a.End, a.Offset, o.ID, o.Size)
+		}
+	}
+	return nil
+}
