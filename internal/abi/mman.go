@@ -11,6 +11,8 @@ const (
 	MapStack     = 0x20000
 	MapNoReserve = 0x4000
 
+	MapFixedNoReplace = 0x100000
+
 	MremapMayMove = 1
 	MremapFixed   = 2
 

@@ -2,3 +2,6 @@ package ptrace
 
 // SetAfterRequest sets what is called after every step that changes a target.
 func SetAfterRequest(f func()) { afterRequest = f }
+
+// ScratchRange is where scratch memory is mapped.
+var ScratchRange = scratchRange

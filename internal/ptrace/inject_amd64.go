@@ -23,6 +23,8 @@ type Options struct {
 	Mem     Memory
 	Gadgets Gadgets
 	Stack   Range         // the area [stack], if every thread of the target is stopped; else zero
+	Shared  Range         // what Share gave, for all threads but the one that shares
+	Stale   bool          // the target has a mapping that IsScratch
 	Handler Handler       // see RestartRegs; only for the cure
 	Timeout time.Duration // for each call; 0 means 10 seconds
 }
@@ -41,11 +43,16 @@ type Options struct {
 // before the registers point to it; signals are blocked after that, and
 // unblocked before the registers are put back.
 //
+// Of many threads, one injects first and shares a mapping with the others, which
+// need memory that nobody else writes to: should the engine die, the main thread
+// goes on using its stack while another one still has to cure itself. They can
+// be injected into one after the other.
+//
 // There are two exceptions, both the shortest that can be. Where there is no
 // room on the main thread's stack, a mapping is made by one bare call, and
 // unmapped by another; a target whose engine is killed within those
-// microseconds goes astray, and one whose engine is killed later keeps the
-// mapping. And where SelfCuring reports false, because the code has no suitable
+// microseconds goes astray. (One whose engine is killed later keeps the mapping;
+// see IsScratch.) And where SelfCuring reports false, because the code has no suitable
 // gadget or the thread has a shadow stack, all calls are bare.
 //
 // Calls must not sleep in ways that use the kernel's restart block (nanosleep,
@@ -65,6 +72,7 @@ type Injector struct {
 	layout layout
 	saved  []byte // bytes of the stack from layout.twinSP on
 	mapped Range  // the mapping instead of the stack
+	shared Range  // the mapping beside the stack
 
 	masked, moved, closed bool
 
@@ -121,8 +129,9 @@ func (in *Injector) open() (err error) {
 	if err != nil {
 		return err
 	}
-	in.layout, in.saved, err = place(mem, in.o.Stack, in.orig.Rsp, len(xstate), in.o.Gadgets)
-	if err != nil {
+	if in.o.Shared.Start != 0 {
+		in.layout = layoutBelow(in.o.Shared.End, len(xstate), in.o.Gadgets)
+	} else if in.layout, in.saved, err = place(mem, in.o.Stack, in.orig.Rsp, len(xstate), in.o.Gadgets); err != nil {
 		return err
 	}
 	in.base = in.orig
@@ -131,10 +140,12 @@ func (in *Injector) open() (err error) {
 	in.base.Rip = in.o.Gadgets.Syscall
 	in.closed = false
 
-	if in.saved == nil {
+	if in.o.Shared.Start == 0 && in.saved == nil {
 		if err := in.mapScratch(len(xstate)); err != nil {
 			return fmt.Errorf("scratch memory: %w", err)
 		}
+	} else if in.o.Stale {
+		in.shared = scratchRange
 	}
 	if in.cures {
 		cure, ok := ImageRegs(mem, in.orig, in.o.Handler)
@@ -172,29 +183,6 @@ func (in *Injector) block() error {
 	return in.t.SetSigMask(allBlocked)
 }
 
-// mapScratch makes a mapping by a bare call.
-func (in *Injector) mapScratch(xstate int) error {
-	size := (layoutBelow(1<<32, xstate, in.o.Gadgets).size() + 2*pageSize - 1) &^ (pageSize - 1)
-	if err := in.block(); err != nil {
-		return err
-	}
-	at, err := in.Call(abi.SysMmap, 0, size, syscall.PROT_READ|syscall.PROT_WRITE,
-		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0)
-	if err != nil {
-		return err
-	}
-	in.mapped = Range{at, at + size}
-	in.layout = layoutBelow(in.mapped.End, xstate, in.o.Gadgets)
-	return nil
-}
-
-// unmapScratch undoes mapScratch, bare again because the frame goes with it.
-func (in *Injector) unmapScratch() error {
-	in.base.Rip, in.base.Rsp = in.o.Gadgets.Syscall, in.orig.Rsp
-	_, err := in.Call(abi.SysMunmap, in.mapped.Start, in.mapped.End-in.mapped.Start)
-	return err
-}
-
 // Close puts everything back as it was: the mask, the registers, and the
 // scratch memory. It may be called more than once.
 func (in *Injector) Close() error {
@@ -206,9 +194,7 @@ func (in *Injector) Close() error {
 	if !in.t.stopped {
 		errs = append(errs, in.catch())
 	}
-	if in.mapped.Start != 0 {
-		errs = append(errs, in.unmapScratch())
-	}
+	errs = append(errs, in.unmapScratch())
 	if in.masked {
 		errs = append(errs, in.t.SetSigMask(in.mask))
 	}

@@ -79,7 +79,15 @@ type target struct {
 
 func start(t testing.TB, path string, args ...string) *target {
 	t.Helper()
+	return startWith(t, nil, path, args...)
+}
+
+func startWith(t testing.TB, stdin *os.File, path string, args ...string) *target {
+	t.Helper()
 	cmd := exec.Command(path, args...)
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -58,27 +58,13 @@ func (t *Thread) GroupStopped() bool { return t.group }
 // when the thread sleeps uninterruptibly; it will then stop when it wakes up,
 // and may be asked to stop again.
 func (t *Thread) Stop(timeout time.Duration) error {
-	if t.stopped {
-		return nil
-	}
-	if err := t.request(sys.PtraceInterrupt(t.tid)); err != nil {
+	if err := StopAll([]*Thread{t}, timeout); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(timeout)
-	for {
-		s, err := t.wait(deadline)
-		if err != nil {
-			return err
-		}
-		if s.kind == stopEvent {
-			return nil
-		}
-		// A signal was on its way before us. It is handed on as it came: the
-		// kernel keeps its siginfo as long as the number is the same.
-		if err := t.resume(sys.PtraceCont, s.signal); err != nil {
-			return err
-		}
+	if t.gone != nil {
+		return t.gone
 	}
+	return nil
 }
 
 // Detach ends the tracing; the thread runs on from its present registers, or

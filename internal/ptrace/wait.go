@@ -42,16 +42,8 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 	}
 	sleep, longest := firstSleep, cmp.Or(t.poll, lastSleep)
 	for spinUntil := time.Now().Add(spinTime); ; {
-		st, ok, err := sys.WaitThread(t.tid)
-		switch {
-		case errors.Is(err, syscall.ECHILD):
-			return stop{}, t.die(0)
-		case err != nil:
-			return stop{}, err
-		case ok && (st.Exited() || st.Signaled()):
-			return stop{}, t.die(st)
-		case ok && st.Stopped():
-			return t.note(st), nil
+		if s, ok, err := t.look(); ok || err != nil {
+			return s, err
 		}
 		now := time.Now()
 		if now.Before(spinUntil) {
@@ -68,6 +60,23 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 		sys.SleepThread(sleep)
 		sleep = min(2*sleep, longest)
 	}
+}
+
+// look looks once for the next stop of the thread; ok is false if it has not
+// come yet.
+func (t *Thread) look() (s stop, ok bool, err error) {
+	st, changed, err := sys.WaitThread(t.tid)
+	switch {
+	case errors.Is(err, syscall.ECHILD):
+		return s, false, t.die(0)
+	case err != nil:
+		return s, false, err
+	case changed && (st.Exited() || st.Signaled()):
+		return s, false, t.die(st)
+	case changed && st.Stopped():
+		return t.note(st), true, nil
+	}
+	return s, false, nil
 }
 
 // note keeps what a stop says about the thread and classifies it.

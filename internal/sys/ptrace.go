@@ -20,7 +20,8 @@ const (
 	ptraceGetRseqConfig  = 0x420f
 )
 
-// ptrace makes one request. No request blocks, so the scheduler is not told.
+// ptrace makes one request. None but that of PtraceSeize blocks, so the
+// scheduler is not told.
 func ptrace(name string, request, tid, addr uintptr, data unsafe.Pointer) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, request, tid, addr, uintptr(data), 0, 0)
 	if errno != 0 {
@@ -39,9 +40,14 @@ func ptraceNum(name string, request, tid, data uintptr) error {
 }
 
 // PtraceSeize makes the calling OS thread the tracer of tid without stopping
-// it. All further requests have to come from the same OS thread.
+// it. All further requests have to come from the same OS thread. It waits while
+// a thread of the process is in execve(2).
 func PtraceSeize(tid int, options uint32) error {
-	return ptraceNum("seize", unix.PTRACE_SEIZE, uintptr(tid), uintptr(options))
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, uintptr(options), 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("ptrace seize of thread %d: %w", tid, errno)
+	}
+	return nil
 }
 
 // PtraceInterrupt asks a seized thread to stop.
@@ -134,4 +140,16 @@ func WaitThread(tid int) (status syscall.WaitStatus, ok bool, err error) {
 func SleepThread(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	_ = unix.Nanosleep(&ts, nil) // a signal only makes it shorter
+}
+
+// ReapThread is WaitThread for the end of a thread only. The calling OS thread
+// need not be the one that traces it.
+func ReapThread(tid int) error {
+	var info [128]byte // siginfo_t
+	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_PID, uintptr(tid), uintptr(unsafe.Pointer(&info)),
+		unix.WEXITED|unix.WNOHANG|unix.WALL, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("waitid for thread %d: %w", tid, errno)
+	}
+	return nil
 }
