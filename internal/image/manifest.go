@@ -235,6 +235,10 @@ type OpenFile struct {
 	Owner  *FileOwner      `json:"owner,omitempty"`
 	Locks  []FileLock      `json:"locks,omitempty"`
 	Detail json.RawMessage `json:"detail,omitempty"` // what only the kind understands
+
+	// InFlight says that no descriptor refers to it, but one waits in a unix
+	// socket to be received (SCM_RIGHTS).
+	InFlight bool `json:"in_flight,omitempty"`
 }
 
 // FileOwner is who gets SIGIO: fcntl(2) F_SETOWN_EX and F_SETSIG.

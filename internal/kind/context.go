@@ -11,16 +11,67 @@ import (
 	"ckpt/internal/sys"
 )
 
-// Desc is an open descriptor of a process that is being looked at.
+// Desc is an open file description that is being looked at, by a descriptor of
+// it.
 type Desc struct {
-	PID  int
-	FD   int         // the lowest number of the open file description; -1: only a mapping refers to it
-	Link string      // what /proc/PID/fd/FD points to
-	Stat Stat        // of what it refers to
-	Info proc.FDInfo // /proc/PID/fdinfo/FD; zero when FD is -1
+	PID      int
+	FD       int         // the lowest number of the open file description; -1: only a mapping refers to it
+	Link     string      // what /proc/PID/fd/FD points to
+	Stat     Stat        // of what it refers to
+	Protocol string      // of a socket, see sys.SocketProtocol
+	Info     proc.FDInfo // /proc/PID/fdinfo/FD; zero when FD is -1
 
 	// Area is set when FD is -1: the first mapping that refers to the file.
 	Area *proc.VMA
+
+	// InFlight is set when no process has a descriptor of it, but it waits in
+	// a unix socket to be received: a descriptor of this process, as PID and FD
+	// say.
+	InFlight *os.File
+
+	// Holders are all descriptors of it, of all processes: PID and FD are the
+	// first. It may be left empty if there is only that one.
+	Holders []Holder
+}
+
+// Holder is a descriptor number of a process.
+type Holder struct{ PID, FD int }
+
+// AddHolder adds what o, another descriptor of the same open file or d itself,
+// tells of it: its number, and the locks of its process.
+func (d *Desc) AddHolder(o *Desc) {
+	known := slices.ContainsFunc(d.Holders, func(h Holder) bool { return h.PID == o.PID })
+	d.Holders = append(d.Holders, Holder{o.PID, o.FD})
+	if known || o == d {
+		return
+	}
+	for _, l := range o.Info.Locks {
+		if l.Type == lockPOSIX {
+			d.Info.Locks = append(d.Info.Locks, l)
+		}
+	}
+}
+
+// process is one that has d open; what is in flight counts as the root's.
+func (d *Desc) process(c *SaveContext) int {
+	if d.InFlight != nil {
+		return c.PIDs[0]
+	}
+	return d.PID
+}
+
+// number is the lowest descriptor number of d in a process, -1 if it has none.
+func (d *Desc) number(pid int) int {
+	if d.InFlight == nil && d.PID == pid {
+		return d.FD
+	}
+	lowest := -1
+	for _, h := range d.Holders {
+		if d.InFlight == nil && h.PID == pid && (lowest < 0 || h.FD < lowest) {
+			lowest = h.FD
+		}
+	}
+	return lowest
 }
 
 // Stat is what stat(2) tells of an open file. It is all zero if FD is -1 and
@@ -30,10 +81,10 @@ type Stat = sys.FileStat
 // SaveContext is what kinds may use to describe open files.
 type SaveContext struct {
 	FS     proc.FS
-	PID    int
-	Frozen bool // false: only tell whether it would survive
+	PIDs   []int // of all processes that are saved together, the root first
+	Frozen bool  // false: only tell whether it would survive
 
-	// All are all open files of the process, d among them. Kinds that have
+	// All are all open files of the processes, d among them. Kinds that have
 	// two ends look there for the other one.
 	All []*Desc
 
@@ -50,9 +101,17 @@ type SaveContext struct {
 	// refuse. object is like UnsupportedError.Object.
 	Warn func(object, text string)
 
+	// Found adds what waits in a unix socket to be received to the open files
+	// and returns its OpenFile.ID. It takes local over. Only when Frozen, and
+	// only from func Find.
+	Found func(local *os.File) (id int, err error)
+
 	payloads map[string]image.PayloadRef
 
-	pipes map[string]int // see openPipes; nil: not looked yet
+	sockets map[uint32]*sys.UnixSocket // see unixSocketOf; nil: not looked yet
+	queues  map[uint32]*unixQueue      // by inode, see findUnix
+
+	channels map[string]int // see openChannels; nil: not looked yet
 }
 
 // stored returns what add returned for the key the first time: the payload of
@@ -103,6 +162,8 @@ type RestoreContext struct {
 	Warn func(object, text string)
 
 	objects map[string]any
+	made    map[int]*os.File // by OpenFile.ID, what Made was given
+	later   []func() error
 	held    []io.Closer
 	atEnd   []func() (undo func() error, err error)
 }
@@ -117,6 +178,21 @@ func (r *RestoreContext) Close() {
 		_ = o.Close() // descriptors that were only read from or looked at
 	}
 	r.held = nil
+}
+
+// WhenMade registers a step that needs other open files, or what stands between
+// them. It is done by Connect.
+func (r *RestoreContext) WhenMade(step func() error) { r.later = append(r.later, step) }
+
+// Connect does the steps of WhenMade, when Remake was called for every open
+// file. Errors are joined, so that the user hears of all at once.
+func (r *RestoreContext) Connect() error {
+	var errs []error
+	for _, step := range r.later {
+		errs = append(errs, step())
+	}
+	r.later = nil
+	return errors.Join(errs...)
 }
 
 // AtEnd registers a step that comes last, since it changes something which
@@ -173,6 +249,11 @@ func (r *RestoreContext) Numbers(f *image.OpenFile) []int {
 		}
 	}
 	return fds
+}
+
+// onlyMapped reports whether f is open for mappings only.
+func (r *RestoreContext) onlyMapped(f *image.OpenFile) bool {
+	return !f.InFlight && len(r.Numbers(f)) == 0
 }
 
 // CloseOnExec reports whether the descriptor number is close-on-exec.

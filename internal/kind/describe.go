@@ -19,6 +19,8 @@ func Describe(c *SaveContext, d *Desc) (*image.OpenFile, error) {
 		// one number.
 		Flags: int(d.Info.Flags) &^ sys.OCloexec,
 		Pos:   d.Info.Pos,
+
+		InFlight: d.InFlight != nil,
 	}
 	if d.FD >= 0 {
 		if err := saveLocks(d, f); err != nil {
@@ -31,7 +33,35 @@ func Describe(c *SaveContext, d *Desc) (*image.OpenFile, error) {
 	if err := k.Save(c, d, f); err != nil {
 		return nil, err
 	}
+	if f.InFlight {
+		return f, mayFly(d, f)
+	}
 	return f, nil
+}
+
+// finder is a kind with open files that no descriptor refers to inside its own.
+type finder interface {
+	// find looks for them and hands them to c.Found.
+	find(c *SaveContext, d *Desc) error
+}
+
+// Find finds open files that d leads to and that no descriptor refers to. It is
+// called when frozen, for every open file, and for those that it finds, too,
+// before any is described.
+func Find(c *SaveContext, d *Desc) error {
+	if k, ok := kindOf(d).(finder); ok {
+		return k.find(c, d)
+	}
+	return nil
+}
+
+// mayFly refuses what can be made again only under a number of its own.
+func mayFly(d *Desc, f *image.OpenFile) error {
+	switch f.Kind {
+	case stdio{}.Name(), tty{}.Name(), procself{}.Name():
+		return &UnsupportedError{d.object(), "a " + f.Kind + " can not be put there again", "save when it was received"}
+	}
+	return nil
 }
 
 func kindOf(d *Desc) Kind {

@@ -61,7 +61,8 @@ func (epoll) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 // is mostly t.FD itself; but a registration lives as long as the open file, so
 // with a duplicate it outlives its number.
 func registered(c *SaveContext, d *Desc, t proc.EpollTarget, slot sys.EpollSlot) (int, error) {
-	is, err := sys.KcmpEpoll(c.PID, t.FD, slot)
+	pid := d.process(c)
+	is, err := sys.KcmpEpoll(pid, t.FD, d.PID, slot)
 	if err == nil && is {
 		return t.FD, nil
 	}
@@ -70,16 +71,17 @@ func registered(c *SaveContext, d *Desc, t proc.EpollTarget, slot sys.EpollSlot)
 	case errors.Is(err, syscall.ENOENT) && !c.Frozen:
 		return t.FD, nil // deregistered since it was listed
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EINVAL):
-		return registeredByInode(c, object, t)
+		return registeredByInode(c, d, object, t)
 	case err != nil && !errors.Is(err, syscall.EBADF):
 		return 0, fmt.Errorf("%s: registration of fd %d: %w", object, t.FD, err)
 	}
 	for _, o := range c.All {
-		if o.FD < 0 || o.Stat.Ino != t.Ino {
+		number := o.number(pid)
+		if number < 0 || o.Stat.Ino != t.Ino {
 			continue
 		}
-		if is, err := sys.KcmpEpoll(c.PID, o.FD, slot); err == nil && is {
-			return o.FD, nil
+		if is, err := sys.KcmpEpoll(pid, number, d.PID, slot); err == nil && is {
+			return number, nil
 		}
 	}
 	if !c.Frozen {
@@ -90,8 +92,8 @@ func registered(c *SaveContext, d *Desc, t proc.EpollTarget, slot sys.EpollSlot)
 
 // registeredByInode is for kernels that can not compare: the number must still
 // be of the same inode.
-func registeredByInode(c *SaveContext, object string, t proc.EpollTarget) (int, error) {
-	st, err := sys.StatPath(fmt.Sprintf("%s/fd/%d", c.FS.Process(c.PID).Dir(), t.FD))
+func registeredByInode(c *SaveContext, d *Desc, object string, t proc.EpollTarget) (int, error) {
+	st, err := sys.StatPath(fmt.Sprintf("%s/fd/%d", c.FS.Process(d.process(c)).Dir(), t.FD))
 	if err != nil || st.Ino != t.Ino || st.DevMajor != t.Dev>>20 || st.DevMinor != t.Dev&(1<<20-1) {
 		return 0, notRegistered(object, t)
 	}
@@ -108,7 +110,7 @@ func notRegistered(object string, t proc.EpollTarget) error {
 // mayBeLent refuses a number that would have to be closed for a moment at the
 // restore, although its file has POSIX locks that this would lose.
 func mayBeLent(c *SaveContext, d *Desc, number int) error {
-	info, err := c.FS.Process(c.PID).FDInfo(number)
+	info, err := c.FS.Process(d.process(c)).FDInfo(number)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -70,8 +70,11 @@ func (w *world) open(path string, flags int, mode uint32) int {
 // saveContext is the context that describe uses.
 func (w *world) saveContext(frozen bool) *SaveContext {
 	return &SaveContext{
-		FS: proc.Host(), PID: os.Getpid(), Frozen: frozen, All: w.all,
+		FS: proc.Host(), PIDs: []int{os.Getpid()}, Frozen: frozen, All: w.all,
 		Local: func(d *Desc) (*os.File, error) {
+			if d.InFlight != nil {
+				return d.InFlight, nil
+			}
 			fd, err := sys.Dup(d.FD)
 			if err != nil {
 				return nil, err
@@ -81,6 +84,7 @@ func (w *world) saveContext(frozen bool) *SaveContext {
 			return f, nil
 		},
 		AddPayload: w.addPayload,
+		Found:      w.found,
 		Warn:       w.warn,
 	}
 }
@@ -116,21 +120,28 @@ func (w *world) desc(fd int) *Desc {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &Desc{PID: os.Getpid(), FD: fd, Link: link, Stat: st, Info: info}
+	return &Desc{
+		PID: os.Getpid(), FD: fd, Link: link, Stat: st, Info: info,
+		Protocol: sys.SocketProtocol(sys.FDPath(fd)),
+	}
 }
 
 // describe describes fd, first as check does and then as save does, and adds
 // it to the manifest if it can be saved. others are duplicates of fd.
 func (w *world) describe(fd int, others ...int) (*image.OpenFile, error) {
 	w.t.Helper()
-	if _, err := Describe(w.saveContext(false), w.desc(fd)); err != nil {
+	d := w.desc(fd)
+	if i := slices.IndexFunc(w.all, func(o *Desc) bool { return o.FD == fd && o.InFlight == nil }); i >= 0 {
+		d = w.all[i]
+	}
+	if _, err := Describe(w.saveContext(false), d); err != nil {
 		return nil, err
 	}
 	if w.frozen == nil {
 		w.frozen = w.saveContext(true)
 	}
 	w.frozen.All = w.all
-	f, err := Describe(w.frozen, w.desc(fd))
+	f, err := Describe(w.frozen, d)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +167,13 @@ func (w *world) save(fds ...int) {
 	for _, fd := range fds {
 		w.all = append(w.all, w.desc(fd))
 	}
+	w.findAll()
 	for _, fd := range fds {
 		if _, err := w.describe(fd); err != nil {
 			w.t.Fatalf("describe %d: %v", fd, err)
 		}
 	}
+	w.describeInFlight()
 }
 
 // drop closes the saved open files: their numbers refer to /dev/null.
@@ -222,6 +235,9 @@ func (w *world) tryRestore() error {
 			return err
 		}
 	}
+	if err := r.Connect(); err != nil {
+		return err
+	}
 	if _, err := r.Commit(); err != nil {
 		return err
 	}
@@ -237,7 +253,11 @@ func (w *world) tryRestore() error {
 	b := plan.NewBuilder()
 	for i := range m.Files {
 		for _, add := range finals[i] {
-			if err := add(b, r.Numbers(&m.Files[i])); err != nil {
+			numbers := r.Numbers(&m.Files[i])
+			if m.Files[i].InFlight {
+				numbers = []int{w.keep(sys.Dup(int(made[i].Fd())))}
+			}
+			if err := add(b, numbers); err != nil {
 				return err
 			}
 		}
@@ -271,26 +291,6 @@ func (w *world) restoreContext(made func(*image.OpenFile, *os.File)) *RestoreCon
 
 func (w *world) payload(ref image.PayloadRef) io.ReaderAt {
 	return payloadReader{w.Payload, ref}
-}
-
-// payloadReader reads what addPayload stored, at the offsets that it had.
-type payloadReader struct {
-	stored []byte
-	ref    image.PayloadRef
-}
-
-func (r payloadReader) ReadAt(b []byte, off int64) (int, error) {
-	n := copy(b, make([]byte, max(0, min(int64(len(b)), r.ref.Size-off))))
-	for _, e := range r.ref.Extents {
-		from, to := max(e.Off, off), min(e.Off+e.Len, off+int64(n))
-		if from < to {
-			copy(b[from-off:to-off], r.stored[e.Pos+from-e.Off:])
-		}
-	}
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
 }
 
 // run executes a plan in the test process.
@@ -385,16 +385,5 @@ func writeAll(t *testing.T, fd int, text string) {
 	t.Helper()
 	if n, err := unix.Write(fd, []byte(text)); err != nil || n != len(text) {
 		t.Fatalf("write %q: %d, %v", text, n, err)
-	}
-}
-
-func TestNamesAreUnique(t *testing.T) {
-	t.Parallel()
-	var names []string
-	for _, k := range Table {
-		if slices.Contains(names, k.Name()) {
-			t.Errorf("two kinds are called %q", k.Name())
-		}
-		names = append(names, k.Name())
 	}
 }

@@ -43,7 +43,7 @@ func (inotify) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		c.Warn(d.object(), fmt.Sprintf("%d bytes of events that the program has not read yet are not saved", unread))
 	}
 	det := inotifyDetail{Watches: []inotifyWatch{}}
-	finder := newWatchFinder(c)
+	finder := newWatchFinder(c, d.PID)
 	for _, w := range d.Info.Inotify {
 		if w.WD > maxWatch {
 			return &UnsupportedError{

@@ -18,6 +18,7 @@ import (
 // and what is in the directories among those and below.
 type watchFinder struct {
 	c      *SaveContext
+	pid    int // the process that watches
 	mounts []proc.Mount
 	denied bool // handles can not be opened
 
@@ -40,9 +41,9 @@ const (
 	treeBudget = 4_000
 )
 
-func newWatchFinder(c *SaveContext) *watchFinder {
-	f := &watchFinder{c: c, known: map[string]bool{}, byInode: map[uint64][]string{}, budget: findBudget}
-	f.mounts, _ = c.FS.Process(c.PID).MountInfo() // without, nothing is found by handle
+func newWatchFinder(c *SaveContext, pid int) *watchFinder {
+	f := &watchFinder{c: c, pid: pid, known: map[string]bool{}, byInode: map[uint64][]string{}, budget: findBudget}
+	f.mounts, _ = c.FS.Process(pid).MountInfo() // without, nothing is found by handle
 	return f
 }
 
@@ -114,7 +115,7 @@ func isWatched(path string, w proc.InotifyWatch) bool {
 // addCandidates queues the paths that the process is known to deal with, the
 // likely ones first. What can not be read is left out.
 func (f *watchFinder) addCandidates() {
-	p := f.c.FS.Process(f.c.PID)
+	p := f.c.FS.Process(f.pid)
 	cwd, _ := p.Cwd()
 	var paths []string
 	for _, d := range f.c.All {

@@ -167,7 +167,7 @@ func TestWatchFinderSearches(t *testing.T) {
 	for _, start := range []string{dir, filepath.Join(deep, "file")} {
 		c := w.saveContext(true)
 		c.All = []*Desc{w.desc(w.open(start, unix.O_RDONLY, 0))}
-		f := newWatchFinder(c)
+		f := newWatchFinder(c, os.Getpid())
 		f.denied = true
 		if got := f.find(w.watches(fd)[0]); got != filepath.Join(deep, "file") {
 			t.Errorf("from %s: %q", start, got)
@@ -175,7 +175,7 @@ func TestWatchFinderSearches(t *testing.T) {
 	}
 	c := w.saveContext(true)
 	c.All = []*Desc{w.desc(w.open(dir, unix.O_RDONLY, 0))}
-	f := newWatchFinder(c)
+	f := newWatchFinder(c, os.Getpid())
 	f.denied = true
 	f.budget = 2
 	if got := f.find(w.watches(fd)[0]); got != "" {

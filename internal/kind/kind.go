@@ -58,5 +58,6 @@ func (e *UnsupportedError) Error() string {
 
 // Final is what a kind adds to the plan, to be executed in the final process
 // after every descriptor is at its own number. fds are the descriptor numbers
-// of the open file in that process (never empty).
+// of the open file in that process (never empty; of one in flight, a number
+// that it has only for now).
 type Final func(b *plan.Builder, fds []int) error

@@ -75,7 +75,7 @@ func (memfd) Remake(r *RestoreContext, f *image.OpenFile) error {
 	if err != nil {
 		return err
 	}
-	if len(r.Numbers(f)) == 0 || det.Seals == 0 {
+	if r.onlyMapped(f) || det.Seals == 0 {
 		// Without a descriptor nobody can do what the seals forbid.
 		return nil
 	}

@@ -12,6 +12,9 @@ func (d *Desc) object() string {
 	if d.FD < 0 {
 		return fmt.Sprintf("mapped file %s", d.Link)
 	}
+	if d.InFlight != nil {
+		return fmt.Sprintf("descriptor in flight (%s)", d.Link)
+	}
 	return fmt.Sprintf("fd %d (%s)", d.FD, d.Link)
 }
 
@@ -20,6 +23,9 @@ func (r *RestoreContext) object(f *image.OpenFile) string {
 	var numbers []string
 	for _, n := range r.Numbers(f) {
 		numbers = append(numbers, fmt.Sprint(n))
+	}
+	if f.InFlight {
+		return fmt.Sprintf("descriptor in flight (%s)", f.Path)
 	}
 	if numbers == nil {
 		return fmt.Sprintf("mapped file %s", f.Path)

@@ -40,13 +40,16 @@ func (pipe) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		if n := ends.stdio(); !alone && n >= 0 {
 			return saveStdio(c, d, f, n)
 		}
+		if !alone && !c.Frozen && c.anyInFlight() && holderOutside(c, d.Link) == "" {
+			alone = true // in flight, perhaps: it is looked for when frozen
+		}
 		if !alone {
 			return ledOutside(c, d)
 		}
 	} else if !c.Frozen {
 		// Looking through all processes takes time, which a frozen process
 		// has not got.
-		if holder := pipeHolder(c, d.Link); holder != "" {
+		if holder := holderOutside(c, d.Link); holder != "" {
 			return &UnsupportedError{
 				d.object(), "also open in " + holder + ", which is not saved with it",
 				fmt.Sprintf("close it there; if it was only inherited, start the program with %d>&-", d.FD),
@@ -61,7 +64,7 @@ func (pipe) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	if det.Size, err = sys.PipeSize(int(local.Fd())); err != nil {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
-	if c.Frozen && len(ends.readers) > 0 && ends.readers[0].FD == d.FD {
+	if c.Frozen && len(ends.readers) > 0 && ends.readers[0] == d {
 		if det.Content, err = savePipeContent(c, local); err != nil {
 			return fmt.Errorf("%s: %w", d.object(), err)
 		}
@@ -70,7 +73,7 @@ func (pipe) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 }
 
 func ledOutside(c *SaveContext, d *Desc) error {
-	holder := pipeHolder(c, d.Link)
+	holder := holderOutside(c, d.Link)
 	if holder == "" {
 		holder = "another process"
 	}

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -63,15 +64,15 @@ func (e pipeEnds) alone(c *SaveContext, d *Desc) (bool, error) {
 	return ready.Err, err
 }
 
-// pipeHolder names a process outside the image that has the same pipe open:
-// "process 17 (tee)". It looks at every process that it may look at, and says
+// holderOutside names a process outside the image that has the same pipe or
+// socket open: "process 17 (tee)". It looks at every process that it may look at, and says
 // "" if it finds none. A process that is just being made has everything open
 // until it executes its program, so whoever is found is asked twice.
-func pipeHolder(c *SaveContext, link string) string {
-	if c.pipes == nil {
-		c.pipes = openPipes(c)
+func holderOutside(c *SaveContext, link string) string {
+	if c.channels == nil {
+		c.channels = openChannels(c)
 	}
-	pid, ok := c.pipes[link]
+	pid, ok := c.channels[link]
 	if !ok {
 		return ""
 	}
@@ -85,13 +86,13 @@ func pipeHolder(c *SaveContext, link string) string {
 	return ""
 }
 
-// openPipes lists the pipes that other processes have open, each with one of
-// these processes.
-func openPipes(c *SaveContext) map[string]int {
-	pipes := map[string]int{}
+// openChannels lists the pipes and sockets that other processes have open, each
+// with one of these processes.
+func openChannels(c *SaveContext) map[string]int {
+	channels := map[string]int{}
 	entries, err := os.ReadDir(c.FS.Root)
 	if err != nil {
-		return pipes
+		return channels
 	}
 	ours := ourProcesses(c)
 	for _, e := range entries {
@@ -102,12 +103,13 @@ func openPipes(c *SaveContext) map[string]int {
 		p := c.FS.Process(pid)
 		fds, _ := p.FDs() // gone, or not to be looked at
 		for _, fd := range fds {
-			if link, err := p.FDLink(fd); err == nil && strings.HasPrefix(link, "pipe:") {
-				pipes[link] = pid
+			if link, err := p.FDLink(fd); err == nil &&
+				(strings.HasPrefix(link, "pipe:") || strings.HasPrefix(link, "socket:")) {
+				channels[link] = pid
 			}
 		}
 	}
-	return pipes
+	return channels
 }
 
 func hasOpen(p proc.Process, link string) bool {
@@ -120,20 +122,25 @@ func hasOpen(p proc.Process, link string) bool {
 	return false
 }
 
-// ourProcesses are the one that is saved and this one, which has copies of its
+// ourProcesses are those that are saved and this one, which has copies of their
 // descriptors; and those between, if the agent started this one, since they
 // inherited them.
 func ourProcesses(c *SaveContext) map[int]bool {
 	self := os.Getpid()
-	ours := map[int]bool{c.PID: true, self: true}
+	saved := map[int]bool{}
+	for _, pid := range c.PIDs {
+		saved[pid] = true
+	}
+	ours := maps.Clone(saved)
+	ours[self] = true
 	var chain []int
-	for pid := self; pid > 1 && pid != c.PID; {
+	for pid := self; pid > 1 && !saved[pid]; {
 		s, err := c.FS.Process(pid).Stat()
 		if err != nil {
 			return ours
 		}
 		chain = append(chain, pid)
-		if pid = s.PPid; pid == c.PID {
+		if pid = s.PPid; saved[pid] {
 			for _, p := range chain {
 				ours[p] = true
 			}

@@ -57,7 +57,7 @@ func judgeOnce(r *RestoreContext, f *image.OpenFile, was *identity, st Stat) err
 func shorter(r *RestoreContext, f *image.OpenFile, was *identity, st Stat) string {
 	text := fmt.Sprintf("it lost %d of its %d bytes after it was saved", was.Size-st.Size, was.Size)
 	switch {
-	case f.Pos <= st.Size || f.Flags&sys.OAppend != 0 || len(r.Numbers(f)) == 0:
+	case f.Pos <= st.Size || f.Flags&sys.OAppend != 0 || r.onlyMapped(f):
 	case writable(f.Flags):
 		text += "; what is written next leaves a gap of zeros"
 	default:
@@ -106,7 +106,7 @@ func grown(r *RestoreContext, f *image.OpenFile, was *identity, st Stat) error {
 func hadWriter(r *RestoreContext, was *identity) bool {
 	for i := range r.Manifest.Files {
 		f := &r.Manifest.Files[i]
-		if f.Kind != (regular{}).Name() || !writable(f.Flags) || len(r.Numbers(f)) == 0 {
+		if f.Kind != (regular{}).Name() || !writable(f.Flags) || r.onlyMapped(f) {
 			continue
 		}
 		if id, err := detail[identity](f); err == nil && id.key() == was.key() {

@@ -17,7 +17,7 @@ type refusal struct {
 // refusals are what gets a better answer than "unknown". The first match wins.
 var refusals = []refusal{
 	{linked("socket:["), "socket",
-		"sockets are not supported yet", "close the connection before saving"},
+		"connections of this kind are not supported", "close the connection before saving"},
 	{linked("anon_inode:[io_uring]"), "io_uring",
 		"requests in flight live in the kernel only", "make the program use another way of input and output, e.g. UV_USE_IO_URING=0 for libuv and Node.js"},
 	{linked("anon_inode:[userfaultfd]"), "userfaultfd",
@@ -87,7 +87,11 @@ func typed(mode uint32) func(d *Desc) bool {
 func refuse(d *Desc) error {
 	for _, r := range refusals {
 		if r.match(d) {
-			return &UnsupportedError{Object: d.named(r.what), Reason: r.reason, Advice: r.advice}
+			what := r.what
+			if d.Protocol != "" {
+				what += ", " + d.Protocol
+			}
+			return &UnsupportedError{Object: d.named(what), Reason: r.reason, Advice: r.advice}
 		}
 	}
 	return &UnsupportedError{

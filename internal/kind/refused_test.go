@@ -50,8 +50,11 @@ func TestRefusedForReal(t *testing.T) {
 	t.Parallel()
 	socket := func() (int, error) { return unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0) }
 	for says, open := range map[string]func() (int, error){
-		"(socket)": socket,
-		"pidfd":    func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) },
+		"(socket, TCP)": socket,
+		"(socket, NETLINK)": func() (int, error) {
+			return unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+		},
+		"pidfd": func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) },
 		"(namespace)": func() (int, error) {
 			return unix.Open("/proc/self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		},

@@ -29,6 +29,10 @@ func Remake(r *RestoreContext, f *image.OpenFile) error {
 	r.Made = func(g *image.OpenFile, fd *os.File) {
 		if g == f {
 			made = fd
+			if r.made == nil {
+				r.made = map[int]*os.File{}
+			}
+			r.made[f.ID] = fd
 		}
 		handOver(g, fd)
 	}
@@ -37,7 +41,7 @@ func Remake(r *RestoreContext, f *image.OpenFile) error {
 	if err := k.Remake(r, f); err != nil {
 		return err
 	}
-	if len(r.Numbers(f)) == 0 {
+	if r.onlyMapped(f) {
 		return nil // a mapping has neither offset nor flags
 	}
 	if made != nil {

@@ -11,8 +11,8 @@ import (
 // stdio is a pipe or socket on 0, 1 or 2 whose other end is in a process that
 // is not saved: the shell's pipeline, a service manager's journal. It is taken
 // from the restart's own 0, 1 and 2, as what the user connected them to there
-// is what he wants. (Pipes come here from kind pipe, which knows where their
-// other end is.)
+// is what he wants. (Pipes and unix sockets come here from their own kinds,
+// which know where their other end is.)
 type stdio struct{}
 
 type stdioDetail struct {
@@ -37,11 +37,6 @@ func (stdio) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	}
 	if listening {
 		return &UnsupportedError{d.object(), "listening sockets are not supported yet", "start the program without it on 0, 1 or 2"}
-	}
-	// Both ends of a socket pair belong to whoever made it. Other sockets
-	// than Unix ones have no such peer, and an error.
-	if peer, err := sys.Peer(fd); err == nil && peer == c.PID {
-		return &UnsupportedError{d.object(), "socket pairs inside the process are not supported yet", "use a pipe"}
 	}
 	return saveStdio(c, d, f, d.FD)
 }

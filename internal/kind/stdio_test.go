@@ -83,16 +83,7 @@ func TestPipeOnStdinWhoseWriterHasEnded(t *testing.T) {
 
 func TestSocketOnStdin(t *testing.T) {
 	w := newWorld(t)
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.keep(pair[0], nil)
-	w.keep(pair[1], nil)
-	w.asStdin(pair[0])
-	_, err = w.describe(0)
-	wantRefused(t, err, "fd 0", "socket pairs inside the process")
-
+	w.asStdin(w.open("/dev/null", unix.O_RDWR, 0))
 	listen := w.keep(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	if err := unix.Listen(listen, 1); err != nil {
 		t.Fatal(err)
@@ -100,7 +91,7 @@ func TestSocketOnStdin(t *testing.T) {
 	if err := unix.Dup3(listen, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.describe(0)
+	_, err := w.describe(0)
 	wantRefused(t, err, "fd 0", "listening")
 
 	client := w.keep(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))

@@ -62,7 +62,7 @@ func (tty) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 			"save the programs inside it instead",
 		}
 	}
-	st, err := c.FS.Process(c.PID).Stat()
+	st, err := c.FS.Process(d.PID).Stat()
 	if err != nil {
 		return err
 	}

@@ -77,19 +77,29 @@ func (f *files) remake() error {
 			obstacles = append(obstacles, err)
 		}
 	}
+	if len(obstacles) == 0 {
+		if err := f.context.Connect(); err != nil {
+			obstacles = append(obstacles, err)
+		}
+	}
 	if len(obstacles) > 0 {
 		return &RefusedError{obstacles}
 	}
 	return f.renumber()
 }
 
-// needed are the files that descriptors refer to or that something has to be
-// mapped from. A library that has changed is not mapped: its content comes
+// needed are the files that descriptors refer to, also those in flight, or that
+// something has to be mapped from. A library that has changed is not mapped: its content comes
 // from the image.
 func (f *files) needed() map[int]bool {
 	needed := map[int]bool{}
 	for _, d := range f.p.process.Descriptors {
 		needed[d.File] = true
+	}
+	for i := range f.p.m.Files {
+		if f.p.m.Files[i].InFlight {
+			needed[f.p.m.Files[i].ID] = true
+		}
 	}
 	for i := range f.p.process.Areas {
 		a := &f.p.process.Areas[i]
@@ -219,8 +229,9 @@ func (f *files) place(b *plan.Builder) error {
 		b.Call(what, abi.SysDup3, plan.Imm(uint64(from.Fd())), plan.Imm(uint64(d.FD)), plan.Imm(flags)).Want(plan.Imm(uint64(d.FD)))
 	}
 	f.closeOthers(b)
+	defer f.closeInFlight(b)
 	for _, fin := range f.finals {
-		if fds := f.context.Numbers(fin.file); len(fds) > 0 {
+		if fds := f.finalNumbers(fin.file); len(fds) > 0 {
 			if err := fin.add(b, fds); err != nil {
 				return fmt.Errorf("%s: %w", object(f.p.process, fin.file), err)
 			}
@@ -229,7 +240,35 @@ func (f *files) place(b *plan.Builder) error {
 	return nil
 }
 
-// closeOthers closes every number that is not one of the saved process's.
+// finalNumbers are the numbers of a file in the final process: its own, or the
+// one that it has for now if it is in flight.
+func (f *files) finalNumbers(of *image.OpenFile) []int {
+	if file := f.made[of.ID]; of.InFlight && file != nil {
+		return []int{int(file.Fd())}
+	}
+	return f.context.Numbers(of)
+}
+
+// inFlight are the numbers of the files in flight.
+func (f *files) inFlight() []int {
+	var fds []int
+	for id, file := range f.made {
+		if f.p.m.Files[id].InFlight {
+			fds = append(fds, int(file.Fd()))
+		}
+	}
+	slices.Sort(fds)
+	return fds
+}
+
+func (f *files) closeInFlight(b *plan.Builder) {
+	for _, fd := range f.inFlight() {
+		b.Call("close what is in flight", abi.SysClose, plan.Imm(uint64(fd)))
+	}
+}
+
+// closeOthers closes every number that is not one of the saved process's or
+// still needed.
 func (f *files) closeOthers(b *plan.Builder) {
 	next := 0
 	closeUpTo := func(end int) {
@@ -240,6 +279,7 @@ func (f *files) closeOthers(b *plan.Builder) {
 	}
 	keep := slices.Collect(maps.Keys(f.taken))
 	keep = append(keep, int(f.errFD.Fd()))
+	keep = append(keep, f.inFlight()...)
 	slices.Sort(keep)
 	for _, fd := range keep {
 		closeUpTo(fd)

@@ -68,7 +68,7 @@ func (s *subject) checkInside(pfs proc.FS, r *Report, path string) error {
 		return err
 	}
 	mappings := s.classify(dropLeftovers(vmas, mem, nil))
-	files, err := s.openFiles()
+	files, err := openFiles(s)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *subject) checkInside(pfs proc.FS, r *Report, path string) error {
 	if err := files.listDescriptors(); err != nil {
 		return err
 	}
-	files.addMappings(mappings)
+	files.addMappings(s, mappings)
 	s.refuseDestination(path, files.descs, mappings)
 	if _, err := files.describe(pfs, nil); err != nil {
 		return err

@@ -14,22 +14,39 @@ import (
 	"ckpt/internal/sys"
 )
 
-// files are the open files of a process: those that descriptors refer to, and
-// those that only mappings do.
+// files are the open files of all processes that are saved together: those that
+// descriptors refer to, those that only mappings do, and those that wait in a
+// socket to be received.
 type files struct {
-	s     *subject
-	pidfd int
-	descs []*kind.Desc // one for each open file description; the index is OpenFile.ID
-	table []image.Descriptor
-	local map[int]*os.File // copies of descriptors, by number
+	members []*member
+	descs   []*kind.Desc // one for each open file description; the index is OpenFile.ID
+	seen    map[identity][]int
+	local   map[place]*os.File // copies of descriptors and of mapped files
 }
 
-func (s *subject) openFiles() (*files, error) {
-	pidfd, err := sys.PidfdOpen(s.proc.PID)
-	if err != nil {
-		return nil, gonePidfd(s.proc.PID, err)
+// member is one of the processes.
+type member struct {
+	s     *subject
+	pidfd int
+	table []image.Descriptor
+}
+
+// place is where a process refers to a file: a descriptor, or a mapping.
+type place struct {
+	pid, fd int
+	mapped  uint64 // address, of a mapping
+}
+
+func openFiles(subjects ...*subject) (*files, error) {
+	f := &files{seen: map[identity][]int{}, local: map[place]*os.File{}}
+	for _, s := range subjects {
+		pidfd, err := sys.PidfdOpen(s.proc.PID)
+		if err != nil {
+			return nil, errors.Join(gonePidfd(s.proc.PID, err), f.Close())
+		}
+		f.members = append(f.members, &member{s: s, pidfd: pidfd})
 	}
-	return &files{s: s, pidfd: pidfd, local: map[int]*os.File{}}, nil
+	return f, nil
 }
 
 func gonePidfd(pid int, err error) error {
@@ -43,153 +60,90 @@ func (f *files) Close() error {
 	for _, l := range f.local {
 		_ = l.Close() // only looked at
 	}
-	return syscall.Close(f.pidfd)
+	var errs []error
+	for _, m := range f.members {
+		errs = append(errs, syscall.Close(m.pidfd))
+	}
+	return errors.Join(errs...)
 }
 
-// listDescriptors finds the open file descriptions behind the descriptors.
-func (f *files) listDescriptors() error {
-	fds, err := f.s.proc.FDs()
-	if err != nil {
-		return err
-	}
-	type identity struct {
-		dev, ino uint64
-		link     string
-	}
-	seen := map[identity][]int{} // indexes into descs
-	for _, fd := range fds {
-		d, err := f.desc(fd)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // closed meanwhile: the process is running
-		} else if err != nil {
-			return err
+// descriptors are those of one of the processes.
+func (f *files) descriptors(s *subject) []image.Descriptor {
+	for _, m := range f.members {
+		if m.s == s {
+			return m.table
 		}
-		id := identity{d.Stat.Dev, d.Stat.Ino, d.Link}
-		i := slices.IndexFunc(seen[id], func(i int) bool { return err == nil && f.same(fd, f.descs[i].FD, &err) })
-		if err != nil {
-			return fmt.Errorf("find out which descriptors share an open file: %w", err)
-		}
-		var file int
-		if i >= 0 {
-			file = seen[id][i]
-		} else {
-			file = len(f.descs)
-			f.descs = append(f.descs, d)
-			seen[id] = append(seen[id], file)
-		}
-		f.table = append(f.table, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
 	}
 	return nil
 }
 
-func (f *files) desc(fd int) (*kind.Desc, error) {
-	d := &kind.Desc{PID: f.s.proc.PID, FD: fd}
+// listDescriptors finds the open file descriptions behind the descriptors of
+// all processes.
+func (f *files) listDescriptors() error {
+	for _, m := range f.members {
+		fds, err := m.s.proc.FDs()
+		if err != nil {
+			return err
+		}
+		for _, fd := range fds {
+			d, err := describeFD(m.s.proc, fd)
+			if errors.Is(err, os.ErrNotExist) {
+				continue // closed meanwhile: the process is running
+			} else if err != nil {
+				return err
+			}
+			file, err := f.add(d)
+			if err != nil {
+				return err
+			}
+			m.table = append(m.table, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
+		}
+	}
+	return nil
+}
+
+func describeFD(p proc.Process, fd int) (*kind.Desc, error) {
+	d := &kind.Desc{PID: p.PID, FD: fd}
 	var err error
-	if d.Link, err = f.s.proc.FDLink(fd); err != nil {
+	if d.Link, err = p.FDLink(fd); err != nil {
 		return nil, err
 	}
-	info, err := f.s.proc.FDInfo(fd)
+	info, err := p.FDInfo(fd)
 	if err != nil {
 		return nil, err
 	}
 	d.Info = info
-	d.Stat, err = sys.StatPath(f.s.proc.Path(fmt.Sprintf("fd/%d", fd)))
+	path := p.Path(fmt.Sprintf("fd/%d", fd))
+	if d.Stat, err = sys.StatPath(path); err == nil && d.Stat.Mode&sys.ModeType == sys.ModeSocket {
+		d.Protocol = sys.SocketProtocol(path)
+	}
 	return d, err
 }
 
-// same reports whether two descriptors share an open file description.
-func (f *files) same(a, b int, err *error) bool {
-	order, e := sys.KcmpFile(f.s.proc.PID, a, f.s.proc.PID, b)
-	*err = e
-	return e == nil && order == 0
-}
-
-// addMappings finds or adds the open file for every mapping that needs one.
-func (f *files) addMappings(ms []mapping) {
-	for i := range ms {
-		m := &ms[i]
-		if m.needsFile() {
-			m.File = f.forMapping(m)
-		}
-	}
-}
-
-// forMapping returns the number of an open file that the mapping can be made
-// from.
-func (f *files) forMapping(m *mapping) int {
-	write := m.Kind == image.SharedFile && m.HasFlag("mw")
-	if m.vma.Deleted && !f.hasDescriptor(m.vma) && !f.canOpenMapped(m) {
-		// Nobody can read the file but through the process's memory, and the
-		// restore has to write it.
-		m.Whole, write = true, true
-	}
-	sibling := -1
-	for i, d := range f.descs {
-		if !sameFile(d, m.vma) {
-			continue
-		}
-		mode := int(d.Info.Flags) & (sys.OAccMode | sys.OPath)
-		if mode == sys.ORdwr || mode == sys.ORdonly && !write {
-			return i
-		}
-		if d.FD >= 0 {
-			sibling = i
-		}
-	}
-	d := &kind.Desc{PID: f.s.proc.PID, FD: -1, Link: m.vma.Path, Area: m.vma}
-	if m.vma.Deleted {
-		d.Link += " (deleted)"
-	}
-	if write {
-		d.Info.Flags = sys.ORdwr
-	}
-	if sibling >= 0 {
-		d.Stat = f.descs[sibling].Stat
-	} else if st, err := sys.StatPath(f.s.proc.Path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End))); err == nil {
-		d.Stat = st // needs CAP_CHECKPOINT_RESTORE
-	} else if st, err := sys.StatPath(m.vma.Path); err == nil && st.Ino == m.vma.Inode &&
-		st.DevMajor == m.vma.DevMajor && st.DevMinor == m.vma.DevMinor {
-		d.Stat = st
-	}
-	f.descs = append(f.descs, d)
-	return len(f.descs) - 1
-}
-
-// hasDescriptor reports whether a descriptor leads to the mapped file.
-func (f *files) hasDescriptor(v *proc.VMA) bool {
-	return slices.ContainsFunc(f.descs, func(d *kind.Desc) bool { return d.FD >= 0 && sameFile(d, v) })
-}
-
-// sameFile reports whether a mapping is of the file behind d.
-func sameFile(d *kind.Desc, v *proc.VMA) bool {
-	if d.Area != nil { // it may have no Stat
-		return d.Area.Inode == v.Inode && d.Area.DevMajor == v.DevMajor && d.Area.DevMinor == v.DevMinor
-	}
-	return d.Stat.Ino == v.Inode && d.Stat.DevMajor == v.DevMajor && d.Stat.DevMinor == v.DevMinor
-}
-
-// canOpenMapped reports whether we may open a mapped file by the kernel's own
-// link to it, which needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)).
-func (f *files) canOpenMapped(m *mapping) bool {
-	file, err := os.Open(f.s.proc.Path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End)))
-	if err != nil {
-		return false
-	}
-	return file.Close() == nil
-}
-
 // describe lets every open file be described by its kind. addPayload is nil
-// while the process runs.
+// while the processes run.
 func (f *files) describe(pfs proc.FS, addPayload func(io.ReaderAt, int64, [][2]int64) (image.PayloadRef, error)) ([]image.OpenFile, error) {
+	root := f.members[0].s
 	c := &kind.SaveContext{
-		FS: pfs, PID: f.s.proc.PID, Frozen: addPayload != nil,
-		Local: f.localCopy, AddPayload: addPayload, Warn: f.s.warn, All: f.descs,
+		FS: pfs, Frozen: addPayload != nil,
+		Local: f.localCopy, AddPayload: addPayload, Found: f.found, Warn: root.warn, All: f.descs,
+	}
+	for _, m := range f.members {
+		c.PIDs = append(c.PIDs, m.s.proc.PID)
+	}
+	if c.Frozen {
+		for i := 0; i < len(f.descs); i++ {
+			if err := kind.Find(c, f.descs[i]); err != nil {
+				return nil, err
+			}
+			c.All = f.descs
+		}
 	}
 	out := make([]image.OpenFile, 0, len(f.descs))
 	for i, d := range f.descs {
 		of, err := kind.Describe(c, d)
 		if err != nil {
-			if err = f.s.note(err); err != nil {
+			if err = root.note(err); err != nil {
 				return nil, err
 			}
 			continue
@@ -200,21 +154,58 @@ func (f *files) describe(pfs proc.FS, addPayload func(io.ReaderAt, int64, [][2]i
 	return out, nil
 }
 
+// found is SaveContext.Found.
+func (f *files) found(local *os.File) (int, error) {
+	d, err := describeFD(proc.Host().Process(os.Getpid()), int(local.Fd()))
+	if err != nil {
+		return 0, errors.Join(err, local.Close())
+	}
+	id, err := f.add(d)
+	if err != nil || f.descs[id] != d {
+		return id, errors.Join(err, local.Close())
+	}
+	d.InFlight = local
+	f.local[place{pid: d.PID, fd: d.FD}] = local // closed with the others
+	return id, nil
+}
+
 // localCopy is SaveContext.Local.
 func (f *files) localCopy(d *kind.Desc) (*os.File, error) {
+	if d.InFlight != nil {
+		return d.InFlight, nil
+	}
 	if d.FD < 0 {
 		return f.mappedCopy(d)
 	}
-	if l := f.local[d.FD]; l != nil {
+	at := place{pid: d.PID, fd: d.FD}
+	if l := f.local[at]; l != nil {
 		return l, nil
 	}
-	fd, err := sys.PidfdGetfd(f.pidfd, d.FD)
+	i := slices.IndexFunc(f.members, func(m *member) bool { return m.s.proc.PID == d.PID })
+	if i < 0 {
+		return nil, fmt.Errorf("copy descriptor %d of process %d: %w", d.FD, d.PID, ErrNoProcess)
+	}
+	fd, err := sys.PidfdGetfd(f.members[i].pidfd, d.FD)
 	if err != nil {
-		return nil, fmt.Errorf("copy descriptor %d of process %d: %w", d.FD, d.PID, err)
+		return nil, notCopied(d, err)
 	}
 	l := os.NewFile(uintptr(fd), d.Link)
-	f.local[d.FD] = l
+	f.local[at] = l
 	return l, nil
+}
+
+// notCopied explains why a descriptor could not be copied.
+func notCopied(d *kind.Desc, err error) error {
+	refused := &kind.UnsupportedError{Object: fmt.Sprintf("fd %d (%s)", d.FD, d.Link)}
+	switch {
+	case errors.Is(err, syscall.ENOSYS):
+		refused.Reason, refused.Advice = "this kernel can not copy it to be looked at (pidfd_getfd)", "use Linux 5.6 or later"
+	case errors.Is(err, syscall.EPERM):
+		refused.Reason, refused.Advice = "it may not be copied to be looked at (pidfd_getfd): a security module or a container forbids it", "run ckpt as root, or outside of the container"
+	default:
+		return fmt.Errorf("copy descriptor %d of process %d: %w", d.FD, d.PID, err)
+	}
+	return refused
 }
 
 // mappedCopy opens a file that only mappings refer to: through another open
@@ -225,14 +216,14 @@ func (f *files) mappedCopy(d *kind.Desc) (*os.File, error) {
 			return f.localCopy(other)
 		}
 	}
-	key := -1 - int(d.Area.Start>>12) // no descriptor has a negative number
-	if l := f.local[key]; l != nil {
+	at := place{pid: d.PID, fd: -1, mapped: d.Area.Start}
+	if l := f.local[at]; l != nil {
 		return l, nil
 	}
-	l, err := os.Open(f.s.proc.Path(fmt.Sprintf("map_files/%x-%x", d.Area.Start, d.Area.End)))
+	l, err := os.Open(fmt.Sprintf("/proc/%d/map_files/%x-%x", d.PID, d.Area.Start, d.Area.End))
 	if err != nil {
 		return nil, fmt.Errorf("open the file mapped at %#x of process %d: %w", d.Area.Start, d.PID, err)
 	}
-	f.local[key] = l
+	f.local[at] = l
 	return l, nil
 }

@@ -15,7 +15,7 @@ import (
 func ownFiles(t *testing.T) *files {
 	t.Helper()
 	s := &subject{proc: proc.Host().Process(os.Getpid())}
-	f, err := s.openFiles()
+	f, err := openFiles(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestListDescriptors(t *testing.T) {
 			continue
 		}
 		file := map[int]image.Descriptor{}
-		for _, d := range f.table {
+		for _, d := range f.members[0].table {
 			file[d.FD] = d
 		}
 		a, b, c := file[int(one.Fd())], file[int(two.Fd())], file[dup]
@@ -118,8 +118,8 @@ func TestFileOfMapping(t *testing.T) {
 		"none":          {nil, []mapping{private, private, anonymous}, []int{0, 0, -1}, 0},
 		"read, written": {nil, []mapping{private, shared, private}, []int{0, 1, 0}, 0},
 	} {
-		f := &files{s: &subject{proc: proc.Host().Process(os.Getpid())}, descs: c.descs}
-		f.addMappings(c.m)
+		f := &files{descs: c.descs}
+		f.addMappings(&subject{proc: proc.Host().Process(os.Getpid())}, c.m)
 		for i, want := range c.want {
 			if c.m[i].File != want {
 				t.Errorf("%s: mapping %d is of file %d, want %d", name, i, c.m[i].File, want)

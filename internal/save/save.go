@@ -232,7 +232,7 @@ func (c *collector) look(p *image.Process) ([]proc.VMA, error) {
 // is in them.
 func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.VMA) error {
 	mappings := c.s.classify(dropLeftovers(vmas, c.frozen.mem, p.Threads))
-	files, err := c.s.openFiles()
+	files, err := openFiles(c.s)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.
 	if err := files.listDescriptors(); err != nil {
 		return err
 	}
-	files.addMappings(mappings)
+	files.addMappings(c.s, mappings)
 	c.s.refuseDestination(c.o.Path, files.descs, mappings)
 	for _, m := range mappings {
 		p.Areas = append(p.Areas, m.Area)
@@ -265,7 +265,7 @@ func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.
 	if err != nil {
 		return err
 	}
-	p.Descriptors = files.table
+	p.Descriptors = files.descriptors(c.s)
 	if err := c.refusal(); err != nil {
 		return err
 	}

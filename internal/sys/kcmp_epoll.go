@@ -18,11 +18,11 @@ type EpollSlot struct {
 }
 
 // KcmpEpoll reports whether descriptor fd of process pid refers to the very
-// open file description that is registered in the slot of an epoll set of the
-// same process. EBADF says that fd is not open, ENOENT that there is no such
+// open file description that is registered in the slot of an epoll set of
+// process setPID. EBADF says that fd is not open, ENOENT that there is no such
 // registration, EOPNOTSUPP or ENOSYS that this kernel can not tell.
-func KcmpEpoll(pid, fd int, slot EpollSlot) (bool, error) {
-	r, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid), uintptr(pid), kcmpEpollTFD,
+func KcmpEpoll(pid, fd, setPID int, slot EpollSlot) (bool, error) {
+	r, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid), uintptr(setPID), kcmpEpollTFD,
 		uintptr(fd), uintptr(unsafe.Pointer(&slot)), 0)
 	if errno != 0 {
 		return false, os.NewSyscallError("kcmp", errno)

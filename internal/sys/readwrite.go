@@ -38,11 +38,12 @@ func Unread(fd int) (int, error) {
 type Ready struct {
 	Hup bool // POLLHUP: of a pipe's read end, nobody has the other end open
 	Err bool // POLLERR: of a pipe's write end, nobody has the other end open
+	Pri bool // POLLPRI: of a stream socket, a byte sent with MSG_OOB waits
 }
 
 // Poll asks poll(2) without waiting.
 func Poll(fd int) (Ready, error) {
-	p := []unix.PollFd{{Fd: int32(fd)}}
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
 	err := retry(func() error {
 		_, err := unix.Poll(p, 0)
 		return err
@@ -50,5 +51,6 @@ func Poll(fd int) (Ready, error) {
 	return Ready{
 		Hup: p[0].Revents&unix.POLLHUP != 0,
 		Err: p[0].Revents&unix.POLLERR != 0,
+		Pri: p[0].Revents&unix.POLLPRI != 0,
 	}, os.NewSyscallError("poll", err)
 }
