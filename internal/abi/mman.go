@@ -26,4 +26,7 @@ const (
 	MadvNoHugePage = 15
 	MadvDontDump   = 16
 	MadvWipeOnFork = 18
+
+	MadvPopulateWrite = 23 // Linux 5.14
+	MadvCollapse      = 25 // Linux 6.1
 )

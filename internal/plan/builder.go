@@ -18,16 +18,28 @@ import (
 //	b.Call("name the heap", abi.SysPrctl, ...).MayFail()
 //	b.Leave("continue", plan.Landing{PC: plan.Sigreturn(), SP: frame})
 //	p, err := b.Build()
+//
+// A Builder writes the list of one walker; Spawn gives one for another.
 type Builder struct {
+	*shared
 	ops   []Op
-	data  dataBuilder
-	sleep *Sleep
 	inUse [NumSlots]bool
-	err   error
+}
+
+// shared is what the builders of all walkers of a plan have in common.
+type shared struct {
+	walkers []*Builder
+	data    dataBuilder
+	sleep   *Sleep
+	err     error
 }
 
 // NewBuilder begins an empty plan.
-func NewBuilder() *Builder { return &Builder{} }
+func NewBuilder() *Builder {
+	b := &Builder{shared: &shared{}}
+	b.walkers = []*Builder{b}
+	return b
+}
 
 // Step is an op of an unfinished plan, to say more about it.
 type Step struct {
@@ -39,6 +51,13 @@ type Step struct {
 // step fails on every error.
 func (s Step) Want(a Arg) Step {
 	s.b.ops[s.i].Check, s.b.ops[s.i].Want = Equals, a
+	return s
+}
+
+// Until repeats the step, a system call, until its result is a. Nothing else
+// ends it.
+func (s Step) Until(a Arg) Step {
+	s.b.ops[s.i].Check, s.b.ops[s.i].Want = Until, a
 	return s
 }
 
@@ -77,6 +96,29 @@ func (b *Builder) Poke32If(what string, addr, old, replacement Arg) Step {
 	return b.add(Op{Code: Poke32If, Args: [6]Arg{addr, old, replacement}, What: what})
 }
 
+// Spawn adds a system call that starts another walker, see the code Spawn, and
+// returns the builder of its list. What is in a slot now is there for the new
+// walker, too.
+func (b *Builder) Spawn(what string, nr uint32, args ...Arg) (*Builder, Step) {
+	s := b.Call(what, nr, args...)
+	op := &b.ops[s.i]
+	op.Code, op.Walker = Spawn, len(b.walkers)
+	child := &Builder{shared: b.shared, inUse: b.inUse}
+	b.walkers = append(b.walkers, child)
+	return child, s
+}
+
+// Await adds a step that waits until the 32-bit word at addr is want.
+func (b *Builder) Await(what string, addr, want Arg) Step {
+	return b.add(Op{Code: Await, Args: [6]Arg{addr, want}, What: what})
+}
+
+// Add adds a step that adds n to the 32-bit word at addr and wakes all that
+// wait for it. Its result is the new value.
+func (b *Builder) Add(what string, addr, n Arg) Step {
+	return b.add(Op{Code: Add, Args: [6]Arg{addr, n}, What: what})
+}
+
 // Landing is where a plan leaves to.
 type Landing struct {
 	PC Arg // first instruction
@@ -101,6 +143,13 @@ func (b *Builder) Leave(what string, l Landing) {
 		op.Args[5] = Arg{Size, -l.Keep}
 	}
 	b.add(op)
+}
+
+// Depart ends the list of a walker that is not the last to leave; the word at
+// count counts those that did. It and the stack, if it is in the block, must be
+// in what the last one keeps; l.Keep is not looked at.
+func (b *Builder) Depart(what string, l Landing, count Arg) {
+	b.add(Op{Code: Depart, Args: [6]Arg{l.PC, l.SP, l.DI, l.SI, count}, What: what})
 }
 
 // SleepOn puts the rest of a sleep into the plan. r are registers that are about
@@ -138,12 +187,18 @@ func (b *Builder) Free(s Slot) {
 	b.inUse[s] = false
 }
 
-// Build ends the building and checks the plan.
+// Build ends the building and checks the plan: the lists of all walkers.
 func (b *Builder) Build() (*Plan, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	p := &Plan{Ops: b.ops, Data: b.data.bytes, Sleep: b.sleep}
+	p := &Plan{Data: b.data.bytes, Sleep: b.sleep}
+	for i, w := range b.walkers {
+		if i > 0 {
+			p.Others = append(p.Others, len(p.Ops))
+		}
+		p.Ops = append(p.Ops, w.ops...)
+	}
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,14 @@ func TestBuilderMistakes(t *testing.T) {
 		}, "in use"},
 		{"negative size", func(b *Builder) { b.Reserve(-1); exit(b) }, "reserve"},
 		{"bad alignment", func(b *Builder) { b.AlignedData(nil, 24); exit(b) }, "aligned"},
+		{"walker without ops", func(b *Builder) { b.Spawn("start", abi.SysClone); exit(b) }, "walker 1 has no ops"},
+		{"walker without end", func(b *Builder) {
+			w, _ := b.Spawn("start", abi.SysClone)
+			w.Call("get pid", abi.SysGetpid)
+			exit(b)
+		}, "neither leaves nor exits"},
+		{"repeated for ever", func(b *Builder) { b.Add("add", Imm(0), Imm(1)).Until(Imm(7)); exit(b) }, "repeated"},
+		{"departs in the middle", func(b *Builder) { b.Depart("depart", Landing{}, Imm(0)); exit(b) }, "before the last op"},
 		{"cut in a page", func(b *Builder) { b.Leave("leave", Landing{Keep: pageSize + 8}) }, "cut off"},
 		{"keep all", func(b *Builder) { b.Leave("leave", Landing{Keep: 0}) }, ""},
 	} {
@@ -52,6 +60,32 @@ func TestBuilderMistakes(t *testing.T) {
 		c.add(b)
 		_, err := b.Build()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestValidateWalkers(t *testing.T) {
+	t.Parallel()
+	end := Op{Code: Leave, What: "leave"}
+	spawn := func(w int) Op { return Op{Code: Spawn, Nr: abi.SysClone, Walker: w, What: "spawn"} }
+	for _, c := range []struct {
+		name string
+		plan Plan
+		want string
+	}{
+		{"good", Plan{Ops: []Op{spawn(1), end, spawn(2), end, end}, Others: []int{2, 4}}, ""},
+		{"not started", Plan{Ops: []Op{end, end}, Others: []int{1}}, "nobody starts"},
+		{"started twice", Plan{Ops: []Op{spawn(1), spawn(1), end, end}, Others: []int{3}}, "can not start"},
+		{"starts itself", Plan{Ops: []Op{spawn(1), end, spawn(1), end}, Others: []int{2}}, "can not start"},
+		{"starts the first", Plan{Ops: []Op{spawn(0), end}}, "can not start"},
+		{"no such walker", Plan{Ops: []Op{spawn(2), end, end}, Others: []int{2}}, "can not start"},
+		{"lists overlap", Plan{Ops: []Op{spawn(1), spawn(2), end, end}, Others: []int{3, 2}}, "no ops"},
+		{"behind the end", Plan{Ops: []Op{spawn(1), end}, Others: []int{2}}, "no ops"},
+		{"negative", Plan{Ops: []Op{end}, Others: []int{-1}}, "no ops"},
+		{"walker of another op", Plan{Ops: []Op{{Walker: 1, What: "x"}, end, end}, Others: []int{2}}, "starts none"},
+	} {
+		if err := c.plan.Validate(); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
 		}
 	}

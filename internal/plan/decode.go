@@ -47,10 +47,15 @@ func parse(block []byte) (*Plan, Options, error) {
 	if at > size || count > (size-at)/recordSize {
 		return nil, Options{}, fmt.Errorf("%d ops do not fit", count)
 	}
+	others, count, err := parseWalkers(block, at, count)
+	if err != nil {
+		return nil, Options{}, err
+	}
 	p := &Plan{
-		Ops:   make([]Op, count),
-		Data:  bytes.Clone(block[DataOffset:][:dataLen]),
-		Sleep: parseSleep(block),
+		Ops:    make([]Op, count),
+		Others: others,
+		Data:   bytes.Clone(block[DataOffset:][:dataLen]),
+		Sleep:  parseSleep(block),
 	}
 	for i := range p.Ops {
 		rec := block[at+uint64(i)*recordSize:][:recordSize]
@@ -67,6 +72,26 @@ func parse(block []byte) (*Plan, Options, error) {
 	return p, Options{Park: u64(hdrPark), ErrFD: int(u64(hdrErrFD))}, nil
 }
 
+// parseWalkers gives the beginnings of the lists of all walkers but the first,
+// which has the ops [0, count), and the number of all ops. ops is the offset of
+// the first op.
+func parseWalkers(block []byte, ops, count uint64) (others []int, all uint64, err error) {
+	size := uint64(len(block))
+	at, walkers := binary.LittleEndian.Uint64(block[hdrWalkers:]), binary.LittleEndian.Uint64(block[hdrWalkCount:])
+	if at > size || walkers > (size-at)/walkerSize || walkers > maxWalkers {
+		return nil, 0, fmt.Errorf("%d walkers do not fit", walkers)
+	}
+	for i := range walkers {
+		others = append(others, int(count))
+		n := binary.LittleEndian.Uint64(block[at+i*walkerSize+wlkOpCount:])
+		if n > (size-ops)/recordSize-count {
+			return nil, 0, fmt.Errorf("%d ops of walker %d do not fit", n, i+1)
+		}
+		count += n
+	}
+	return others, count, nil
+}
+
 func parseRecord(rec []byte) Op {
 	le := binary.LittleEndian
 	op := Op{
@@ -75,6 +100,8 @@ func parseRecord(rec []byte) Op {
 		Check: Check(rec[recCheck]),
 		Want:  Arg{Slot(rec[recWantSlot]), le.Uint64(rec[recWant:])},
 		Store: Slot(rec[recStore]),
+
+		Walker: int(le.Uint16(rec[recWalker:])),
 	}
 	for i := range op.Args {
 		op.Args[i] = Arg{Slot(rec[recArgSlots+i]), le.Uint64(rec[recImms+8*i:])}

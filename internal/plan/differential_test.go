@@ -101,7 +101,11 @@ func (o outcome) plausible(p *plan.Plan) bool {
 	if o.status == fmt.Sprintf("exit status %d", plan.ExitStatus) {
 		return strings.HasPrefix(o.stderr, "ckpt: ")
 	}
-	status := p.Ops[len(p.Ops)-1].Args[0].Imm
+	last := p.Ops[len(p.Ops)-1]
+	if len(p.Others) > 0 {
+		last = p.Ops[p.Others[0]-1]
+	}
+	status := last.Args[0].Imm
 	return o.stderr == "" && len(o.stdout) == plan.NumSlots*8+4*bufferSize+pg && o.status == fmt.Sprintf("exit status %d", status)
 }
 

@@ -18,13 +18,14 @@ type Options struct {
 
 // layout says where the parts of a block are.
 type layout struct {
-	ops, texts, errors, size uint64
+	ops, walkers, texts, errors, size uint64
 }
 
 func (p *Plan) layout() layout {
 	var l layout
 	l.ops = align(DataOffset+uint64(len(p.Data)), 8)
-	l.texts = l.ops + uint64(len(p.Ops))*recordSize
+	l.walkers = l.ops + uint64(len(p.Ops))*recordSize
+	l.texts = l.walkers + uint64(len(p.Others))*walkerSize
 	end := l.texts
 	for i := range p.Ops {
 		if i == 0 || p.Ops[i].What != p.Ops[i-1].What {
@@ -81,12 +82,21 @@ func Encode(p *Plan, o Options) ([]byte, error) {
 	putRef(block[hdrParkText:], texts.add(parkText))
 
 	le := binary.LittleEndian
+	_, first := p.list(0)
+	for i := range p.Others {
+		from, to := p.list(i + 1)
+		entry := block[l.walkers+uint64(i)*walkerSize:][:walkerSize]
+		le.PutUint64(entry[wlkOps:], l.ops+uint64(from)*recordSize)
+		le.PutUint64(entry[wlkOpCount:], uint64(to-from))
+	}
 	le.PutUint64(block[hdrMagic:], magicVersion)
 	le.PutUint64(block[hdrPark:], o.Park)
 	le.PutUint64(block[hdrSize:], l.size)
 	le.PutUint64(block[hdrDataLen:], uint64(len(p.Data)))
 	le.PutUint64(block[hdrOps:], l.ops)
-	le.PutUint64(block[hdrOpCount:], uint64(len(p.Ops)))
+	le.PutUint64(block[hdrOpCount:], uint64(first))
+	le.PutUint64(block[hdrWalkers:], l.walkers)
+	le.PutUint64(block[hdrWalkCount:], uint64(len(p.Others)))
 	le.PutUint64(block[hdrErrors:], l.errors)
 	le.PutUint64(block[hdrErrCount:], numErrors)
 	le.PutUint64(block[hdrErrFD:], uint64(o.ErrFD))
@@ -106,6 +116,7 @@ func putRecord(rec []byte, op *Op, text textRef) {
 		rec[recArgSlots+i] = byte(a.Slot)
 		le.PutUint64(rec[recImms+8*i:], a.Imm)
 	}
+	le.PutUint16(rec[recWalker:], uint16(op.Walker))
 	putRef(rec[recText:], text)
 }
 

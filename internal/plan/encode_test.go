@@ -21,15 +21,18 @@ func anyArg() *rapid.Generator[Arg] {
 func anyPlan() *rapid.Generator[*Plan] {
 	anyOp := rapid.Custom(func(t *rapid.T) Op {
 		op := Op{
-			Code:  rapid.SampledFrom([]Code{Syscall, Copy, Poke32If}).Draw(t, "code"),
+			Code:  rapid.SampledFrom([]Code{Syscall, Copy, Poke32If, Await, Add}).Draw(t, "code"),
 			Check: rapid.SampledFrom([]Check{Succeeds, Equals, Whatever}).Draw(t, "check"),
 			Store: rapid.SampledFrom([]Slot{Zero, FirstFree, NumSlots - 1}).Draw(t, "store"),
 			What:  rapid.SampledFrom([]string{"a", "a b", "ä", strings.Repeat("x", MaxWhat)}).Draw(t, "what"),
 		}
 		if op.Code == Syscall {
 			op.Nr = rapid.Uint32().Draw(t, "nr")
+			if rapid.Bool().Draw(t, "until") {
+				op.Check = Until
+			}
 		}
-		if op.Check == Equals {
+		if op.wants() {
 			op.Want = anyArg().Draw(t, "want")
 		}
 		for i := range op.Args {
@@ -48,11 +51,17 @@ func anyPlan() *rapid.Generator[*Plan] {
 				Request: rapid.Uint64().Draw(t, "request"), Return: rapid.Uint64().Draw(t, "return"),
 			}
 		}
-		last := Op{Code: Leave, What: "leave"}
-		if rapid.Bool().Draw(t, "exit") {
-			last = Op{Code: Syscall, Nr: abi.SysExitGroup, What: "exit"}
+		others := rapid.IntRange(0, 3).Draw(t, "others")
+		for i := range others {
+			p.Ops = append(p.Ops, Op{Code: Spawn, Nr: abi.SysClone, Walker: i + 1, What: "spawn"})
 		}
-		p.Ops = append(p.Ops, last)
+		end := func(ends ...Op) { p.Ops = append(p.Ops, rapid.SampledFrom(ends).Draw(t, "end")) }
+		end(Op{Code: Leave, What: "leave"}, Op{Code: Syscall, Nr: abi.SysExitGroup, What: "exit"})
+		for range others {
+			p.Others = append(p.Others, len(p.Ops))
+			p.Ops = append(p.Ops, rapid.SliceOfN(anyOp, 0, 3).Draw(t, "ops")...)
+			end(Op{Code: Depart, What: "depart"}, Op{Code: Syscall, Nr: abi.SysExit, What: "exit"})
+		}
 		return p
 	})
 }
@@ -138,7 +147,11 @@ func sample(t testing.TB) []byte {
 	b.Call("open", abi.SysOpen, b.CString("/dev/null"), Imm(2)).Store(s)
 	b.Copy("copy", b.Reserve(8), b.Data([]byte("12345678")), Imm(8)).Want(Imm(0))
 	b.Poke32If("poke", Arg{Base, DataOffset}, Imm(1), Arg{Slot: s}).MayFail()
+	w, _ := b.Spawn("spawn", abi.SysClone, Imm(0x50f00))
+	b.Await("wait", Arg{Base, DataOffset}, Imm(1))
 	b.Leave("leave", Landing{PC: Imm(0x1000), Keep: 0x2000})
+	w.Add("add", Arg{Base, DataOffset}, Imm(1))
+	w.Depart("depart", Landing{PC: Imm(0x1000)}, Arg{Base, DataOffset})
 	p, err := b.Build()
 	if err != nil {
 		t.Fatal(err)

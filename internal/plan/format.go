@@ -13,21 +13,27 @@ import (
 
 // Line is an op in words, as ckpt plan --json gives it.
 type Line struct {
-	Op    int      `json:"op"`              // index in the plan
-	Call  string   `json:"call"`            // "mmap", "copy", ...
-	Args  []string `json:"args"`            // in the notation of strace(1)
-	Want  string   `json:"want,omitempty"`  // the only result accepted
-	Any   bool     `json:"any,omitempty"`   // every result is accepted
-	Store string   `json:"store,omitempty"` // "$4": the slot for the result
-	What  string   `json:"what"`            // what the op is for
+	Walker int      `json:"walker,omitempty"` // who makes it; 0 is the process's first thread
+	Op     int      `json:"op"`               // index in the plan
+	Call   string   `json:"call"`             // "mmap", "copy", ...
+	Args   []string `json:"args"`             // in the notation of strace(1)
+	Want   string   `json:"want,omitempty"`   // the only result accepted
+	Until  bool     `json:"until,omitempty"`  // it is repeated until the result is that
+	Any    bool     `json:"any,omitempty"`    // every result is accepted
+	Store  string   `json:"store,omitempty"`  // "$4": the slot for the result
+	Spawn  int      `json:"spawn,omitempty"`  // the walker that the call starts
+	What   string   `json:"what"`             // what the op is for
 }
 
 // Lines are the ops of a plan in words.
 func Lines(p *Plan) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
-		for i := range p.Ops {
-			if !yield(p.line(i)) {
-				return
+		for walker := range len(p.Others) + 1 {
+			from, to := p.list(walker)
+			for i := from; i < to; i++ {
+				if !yield(p.line(walker, i)) {
+					return
+				}
 			}
 		}
 	}
@@ -38,10 +44,19 @@ func Lines(p *Plan) iter.Seq[Line] {
 // printed only if the plan insists on it; = ? means that any will do:
 //
 //	12  mmap(0x1000, 8192, PROT_READ, MAP_PRIVATE|MAP_FIXED, $4, 0) = 0x1000  # map /bin/true
+//
+// = ... until is a call that is repeated until it gives that. A call that starts
+// another walker ends with "=> walker 1", whose list follows behind that of the
+// first one.
 func Format(w io.Writer, p *Plan) error {
 	out := bufio.NewWriter(w)
 	width := len(strconv.Itoa(len(p.Ops)))
+	walker := 0
 	for l := range Lines(p) {
+		if l.Walker != walker {
+			walker = l.Walker
+			fmt.Fprintf(out, "walker %d:\n", walker)
+		}
 		fmt.Fprintf(out, "%*d  %s\n", width, l.Op, l)
 	}
 	return out.Flush()
@@ -54,11 +69,17 @@ func (l Line) String() string {
 	if l.Want != "" {
 		s.WriteString(" = " + l.Want)
 	}
+	if l.Until {
+		s.WriteString(" until")
+	}
 	if l.Any {
 		s.WriteString(" = ?")
 	}
 	if l.Store != "" {
 		s.WriteString(" -> " + l.Store)
+	}
+	if l.Spawn != 0 {
+		fmt.Fprintf(&s, " => walker %d", l.Spawn)
 	}
 	s.WriteString("  # " + oneLine(l.What))
 	return s.String()
@@ -73,11 +94,11 @@ func oneLine(s string) string {
 	return s
 }
 
-func (p *Plan) line(i int) Line {
+func (p *Plan) line(walker, i int) Line {
 	op := &p.Ops[i]
-	l := Line{Op: i, What: op.What, Any: op.Check == Whatever}
+	l := Line{Walker: walker, Op: i, What: op.What, Any: op.Check == Whatever, Until: op.Check == Until, Spawn: op.Walker}
 	l.Call, l.Args = p.call(op)
-	if op.Check == Equals {
+	if op.wants() {
 		l.Want = op.Want.notation()
 	}
 	if op.Store != Zero {
@@ -93,6 +114,12 @@ func (p *Plan) call(op *Op) (string, []string) {
 		return "copy", p.args(op, []argKind{address, address, number})
 	case Poke32If:
 		return "poke32_if", p.args(op, []argKind{address, number, number})
+	case Await:
+		return "await", p.args(op, []argKind{address, number})
+	case Add:
+		return "add", p.args(op, []argKind{address, number})
+	case Depart:
+		return "depart", p.args(op, []argKind{address, address, address, address, address})
 	case Leave:
 		if op.Args[5] == (Arg{}) {
 			return "leave", p.args(op, []argKind{address, address, address, address})

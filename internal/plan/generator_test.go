@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"ckpt/internal/abi"
@@ -15,6 +16,7 @@ type generator struct {
 	b       *plan.Builder
 	slots   []plan.Slot
 	buffers []plan.Arg
+	depth   int // walkers above this one
 }
 
 func (g *generator) number(from, to int) plan.Arg {
@@ -67,6 +69,30 @@ func (g *generator) check(s plan.Step) {
 	}
 }
 
+// cloneThread are the flags of a thread with everything in common.
+const cloneThread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM
+
+// walker starts another walker with some steps of its own, and waits for it, so
+// that the order of all steps is certain.
+func (g *generator) walker() {
+	if g.depth == 2 {
+		return
+	}
+	done := g.b.Reserve(8)
+	was := uint64(rapid.IntRange(0, 3).Draw(g.t, "count"))
+	g.b.Poke32If("count", done, imm(0), imm(was)).MayFail()
+	child := *g
+	child.depth++
+	child.b, _ = g.b.Spawn("start a walker", abi.SysClone, imm(cloneThread))
+	for range rapid.IntRange(0, 5).Draw(g.t, "steps of the walker") {
+		rapid.SampledFrom(steps).Draw(g.t, "step of the walker")(&child)
+	}
+	// From here on the parent goes on at the same time: nothing may fail.
+	child.b.Add("say that it is done", done, imm(1)).Store(child.slot())
+	child.b.Call("end the walker", abi.SysExit)
+	g.check(g.b.Await("wait for the walker", done, imm(was+1)))
+}
+
 // steps are what random plans are made of. None of them can block, and none
 // has a result that depends on the process's ids, on time or on chance.
 var steps = []func(*generator){
@@ -104,9 +130,23 @@ var steps = []func(*generator){
 		g.check(g.b.Call("write at", abi.SysPwrite64, g.fd(), g.words(), g.number(0, 32), g.number(0, 5000)))
 	},
 	func(g *generator) { g.check(g.b.Call("set the mask", abi.SysUmask, g.value())) },
-	func(g *generator) { g.check(g.b.Call("set the name", abi.SysPrctl, imm(15), g.words())) },
+	func(g *generator) {
+		if g.depth > 0 {
+			return // Run has its walkers in one thread
+		}
+		g.check(g.b.Call("set the name", abi.SysPrctl, imm(15), g.words()))
+	},
 	func(g *generator) { g.check(g.b.Call("get the name", abi.SysPrctl, imm(16), g.words())) },
 	func(g *generator) { g.check(g.b.Call("no such call", 0xfff0, g.value(), g.value())) },
+	func(g *generator) {
+		n := g.number(2, 5)
+		counter := g.b.Reserve(8)
+		g.b.Call("make a counter", abi.SysMemfdCreate, g.b.CString("counter"), imm(0)).Store(g.slots[0])
+		fd := plan.Arg{Slot: g.slots[0]}
+		g.b.Call("count up to it", abi.SysWrite, fd, counter, imm(1)).MayFail()
+		g.b.Call("count until it is there", abi.SysLseek, fd, imm(1), imm(1)).Until(n)
+		g.b.Call("close the counter", abi.SysClose, fd)
+	},
 	func(g *generator) {
 		text := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(g.t, "data")
 		g.check(g.b.Copy("copy from the data", g.words(), g.b.Data(text), g.number(0, 32)))
@@ -123,3 +163,5 @@ var steps = []func(*generator){
 		g.check(g.b.Poke32If("poke it again", at, v, g.value()))
 	},
 }
+
+func init() { steps = append(steps, (*generator).walker) } // it draws from them itself

@@ -9,8 +9,10 @@
 //	R14  its slots
 //	R12  the current op
 //	R13  ops left, the current one included
+//	R15  the entry of the walker that is being started
 //	AX   the op's result
-// A system call changes AX, CX and R11 only.
+// A system call changes AX, CX and R11 only. Several walkers may be here at once:
+// all that one has is in its registers and behind R14.
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -20,11 +22,16 @@
 #define SYS_mprotect	10
 #define SYS_munmap	11
 #define SYS_rt_sigreturn	15
+#define SYS_sched_yield	24
 #define SYS_getpid	39
 #define SYS_kill	62
+#define SYS_futex	202
 #define SYS_exit_group	231
 
 #define SIGKILL	9
+#define FUTEX_WAIT	0
+#define FUTEX_WAKE	1
+#define INT_MAX	0x7fffffff
 #define AT_SYSINFO_EHDR	33
 #define PROT_READ_WRITE	3
 #define PROT_READ_EXEC	5
@@ -126,6 +133,20 @@ TEXT ·parked(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	const_hdrOpCount(BX), R13
 
 next:
+	CMPB	const_recCode(R12), $const_Spawn
+	JNE	args
+	// The child may run before the parent goes on, so its slots come first.
+	MOVWLZX	const_recWalker(R12), R15
+	DECL	R15
+	IMULQ	$const_walkerSize, R15
+	ADDQ	const_hdrWalkers(BX), R15
+	ADDQ	BX, R15
+	LEAQ	const_wlkSlots(R15), DI
+	MOVQ	R14, SI
+	MOVL	$const_NumSlots, CX
+	REP; MOVSQ
+
+args:
 	ARG(0, DI)
 	ARG(1, SI)
 	ARG(2, DX)
@@ -139,15 +160,25 @@ next:
 	JEQ	poke
 	CMPL	AX, $const_Leave
 	JEQ	leave
+	CMPL	AX, $const_Depart
+	JEQ	depart
+	CMPL	AX, $const_Await
+	JEQ	await
+	CMPL	AX, $const_Add
+	JEQ	add
 
 	MOVL	const_recNr(R12), AX
 	SYSCALL
+	CMPB	const_recCode(R12), $const_Spawn
+	JEQ	spawned
 
 check:
 	MOVBLZX	const_recCheck(R12), CX
 	CMPL	CX, $const_Whatever
 	JEQ	store
 	CMPL	CX, $const_Equals
+	JEQ	equals
+	CMPL	CX, $const_Until
 	JEQ	equals
 	CMPQ	AX, $-const_maxErrno
 	JCS	store	// below: not an error
@@ -157,7 +188,12 @@ equals:
 	MOVQ	(R14)(CX*8), CX
 	ADDQ	const_recWant(R12), CX
 	CMPQ	AX, CX
+	JEQ	store
+	CMPB	const_recCheck(R12), $const_Until
 	JNE	failed
+	MOVL	$SYS_sched_yield, AX
+	SYSCALL
+	JMP	args
 
 store:
 	MOVBLZX	const_recStore(R12), CX
@@ -169,6 +205,16 @@ stored:
 	DECQ	R13
 	JNZ	next
 	HLT	// no plan ends without leaving or exiting
+
+spawned:
+	TESTQ	AX, AX
+	JNZ	check
+	// This is the child.
+	LEAQ	const_wlkSlots(R15), R14
+	MOVQ	const_wlkOps(R15), R12
+	ADDQ	BX, R12
+	MOVQ	const_wlkOpCount(R15), R13
+	JMP	next
 
 copy:
 	MOVQ	DX, CX
@@ -183,6 +229,44 @@ poke:
 	MOVL	DX, (DI)
 	MOVL	$1, AX
 	JMP	check
+
+await:
+	MOVQ	SI, BP
+waiting:
+	XORL	AX, AX
+	MOVL	(DI), DX
+	CMPL	DX, BP
+	JEQ	check
+	MOVL	$FUTEX_WAIT, SI
+	XORL	R10, R10
+	MOVL	$SYS_futex, AX
+	SYSCALL
+	JMP	waiting
+
+add:
+	MOVL	SI, BP
+	LOCK; XADDL	SI, (DI)
+	ADDL	SI, BP
+	MOVL	$FUTEX_WAKE, SI
+	MOVL	$INT_MAX, DX
+	MOVL	$SYS_futex, AX
+	SYSCALL
+	MOVL	BP, AX
+	JMP	check
+
+depart:
+	// As below; and as soon as the word has changed, the ops may go away.
+	MOVQ	DI, BP
+	MOVQ	SI, SP
+	MOVQ	DX, R15
+	MOVQ	R8, DI
+	LOCK; INCL	(DI)
+	MOVL	$FUTEX_WAKE, SI
+	MOVL	$INT_MAX, DX
+	MOVL	$SYS_futex, AX
+	SYSCALL
+	MOVQ	R15, DX
+	JMP	jump
 
 leave:
 	// What the landing needs survives the system call in registers, since the
@@ -204,7 +288,7 @@ jump:
 
 failed:
 	LEAQ	const_recText(R12), R9
-	LEAQ	const_hdrMessage(BX), R8
+	LEAQ	const_slotsSize(R14), R8
 	JMP	·fail(SB)
 
 // fail says what went wrong and exits. R9 is the reference to the text of what

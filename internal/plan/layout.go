@@ -7,7 +7,8 @@ package plan
 //	sleepOff    in that page: for the rest of a sleep, see Sleep
 //	headerOff   header: what the interpreter must know, slots, message buffer
 //	DataOffset  the plan's data
-//	            ops, recordSize bytes each
+//	            ops, recordSize bytes each, walker by walker
+//	            walkers but the first, walkerSize bytes each
 //	            texts of the ops, then of the errors
 //	            table of error texts
 //	            zeros up to a page boundary
@@ -36,14 +37,17 @@ const (
 	hdrSize      = headerOff + 16 // u64: size of the block
 	hdrDataLen   = headerOff + 24 // u64
 	hdrOps       = headerOff + 32 // u64: offset of the first op
-	hdrOpCount   = headerOff + 40 // u64
+	hdrOpCount   = headerOff + 40 // u64: of the first walker
 	hdrErrors    = headerOff + 48 // u64: offset of the table of error texts
 	hdrErrCount  = headerOff + 56 // u64
 	hdrErrFD     = headerOff + 64 // u64: descriptor for messages
 	hdrParkText  = headerOff + 72 // text reference: what to say if parking fails
 	hdrAwake     = headerOff + 80 // u64: stack pointer with which the stub at sleepOff ended, 0 before
+	hdrWalkers   = headerOff + 88 // u64: offset of the other walkers
+	hdrWalkCount = headerOff + 96 // u64: number of the other walkers
 	hdrSlots     = headerOff + 128
-	hdrMessage   = hdrSlots + NumSlots*8 // buffer for the message of a failed op
+	hdrMessage   = hdrSlots + slotsSize // buffer for the message of a failed op
+	slotsSize    = NumSlots * 8
 	messageSize  = 640
 	hdrEnd       = hdrMessage + messageSize
 	magicVersion = 0x314e414c5054504b // "KPTPLAN1"
@@ -62,11 +66,22 @@ const (
 	recStore    = 2  // u8
 	recWantSlot = 3  // u8
 	recNr       = 4  // u32
-	recArgSlots = 8  // 6 u8, then 2 bytes of zeros
+	recArgSlots = 8  // 6 u8
+	recWalker   = 14 // u16
 	recWant     = 16 // u64
 	recImms     = 24 // 6 u64
 	recText     = 72 // text reference
 	recordSize  = 80
+)
+
+// A walker but the first, offsets in its entry. The buffer for messages is
+// behind the slots, as in the header.
+const (
+	wlkOps     = 0 // u64: offset of its first op
+	wlkOpCount = 8 // u64
+	wlkSlots   = 16
+	walkerSize = wlkSlots + slotsSize + messageSize
+	maxWalkers = 1<<16 - 1 // besides the first
 )
 
 // A text reference, offsets in the reference.

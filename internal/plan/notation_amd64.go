@@ -55,6 +55,11 @@ var notations = map[uint32][]argKind{
 	abi.SysTimerSettime:     {number, flags(flag{1, "TIMER_ABSTIME"}), structure(32), address},
 	abi.SysTimerDelete:      {number},
 
+	abi.SysClone:  {cloneFlags, address, address, address, address},
+	abi.SysClone3: {structure(88), number},
+	abi.SysTgkill: {number, number, number},
+	abi.SysExit:   {number},
+
 	abi.SysGetpid:    {},
 	abi.SysGettid:    {},
 	abi.SysSetsid:    {},
@@ -111,7 +116,7 @@ var (
 		flag{12, "MADV_MERGEABLE"}, flag{13, "MADV_UNMERGEABLE"}, flag{14, "MADV_HUGEPAGE"},
 		flag{15, "MADV_NOHUGEPAGE"}, flag{16, "MADV_DONTDUMP"}, flag{17, "MADV_DODUMP"},
 		flag{18, "MADV_WIPEONFORK"}, flag{19, "MADV_KEEPONFORK"}, flag{22, "MADV_POPULATE_READ"},
-		flag{23, "MADV_POPULATE_WRITE"}, flag{102, "MADV_GUARD_INSTALL"}, flag{103, "MADV_GUARD_REMOVE"})
+		flag{23, "MADV_POPULATE_WRITE"}, flag{25, "MADV_COLLAPSE"}, flag{102, "MADV_GUARD_INSTALL"}, flag{103, "MADV_GUARD_REMOVE"})
 
 	// include/uapi/linux/prctl.h.
 	prctlOptions = choice(
@@ -123,6 +128,13 @@ var (
 		flag{62, "PR_SCHED_CORE"}, flag{65, "PR_SET_MDWE"}, flag{67, "PR_SET_MEMORY_MERGE"},
 		flag{77, "PR_TIMER_CREATE_RESTORE_IDS"},
 		flag{0x53564d41, "PR_SET_VMA"}, flag{0x59616d61, "PR_SET_PTRACER"})
+
+	// include/uapi/linux/sched.h; the low byte is the exit signal.
+	cloneFlags = flags(
+		flag{0x100, "CLONE_VM"}, flag{0x200, "CLONE_FS"}, flag{0x400, "CLONE_FILES"}, flag{0x800, "CLONE_SIGHAND"},
+		flag{0x4000, "CLONE_VFORK"}, flag{0x8000, "CLONE_PARENT"}, flag{0x10000, "CLONE_THREAD"},
+		flag{0x40000, "CLONE_SYSVSEM"}, flag{0x80000, "CLONE_SETTLS"}, flag{0x100000, "CLONE_PARENT_SETTID"},
+		flag{0x200000, "CLONE_CHILD_CLEARTID"}, flag{0x1000000, "CLONE_CHILD_SETTID"})
 
 	// include/uapi/asm-generic/resource.h.
 	resources = choice(

@@ -13,6 +13,12 @@
 // slot 0 is constantly zero, so that an immediate is just itself; Base is the
 // address of the plan's own block, so that the plan's data can be named before
 // anyone knows where it will be; the others hold results of earlier ops.
+//
+// A plan is walked by one thread, or by several at once. Each walker has its own
+// list of ops and its own slots. The first one is the thread that made the
+// execve; the others are started by ops (Spawn), in the same address space as
+// threads or as a process that shares or copies it, and wait for each other by
+// words in memory (Add and Await). Whoever fails says why and ends them all.
 package plan
 
 // Slot is a register of the plan.
@@ -57,6 +63,22 @@ const (
 	// that, if Args[5] is not 0, it unmaps Args[5] bytes at Args[4]: the ops
 	// themselves, which no later op could unmap.
 	Leave
+	// Depart is Leave for all but the last to leave the block: it unmaps
+	// nothing, but adds 1 to the 32-bit word at Args[4], which must be in the
+	// part of the block that stays, and wakes who waits for it. From that moment
+	// on the walker needs nothing of the block but that part.
+	Depart
+	// Spawn makes the system call Nr with Args, a clone(2) or clone3(2) that
+	// needs no stack of its own. The child walks the list of Walker, beginning
+	// with a copy of its parent's slots; the parent goes on with the child's id
+	// as the result.
+	Spawn
+	// Await waits until the 32-bit word at Args[0] has the value Args[1]. The
+	// result is 0. Shared futexes are used, so that processes can wait as well.
+	Await
+	// Add adds Args[1] to the 32-bit word at Args[0] at once, and wakes all that
+	// wait for it. The result is the new value.
+	Add
 )
 
 // Check says which results let the plan go on.
@@ -69,6 +91,8 @@ const (
 	Equals
 	// Whatever accepts every result; used where a failure is tolerable.
 	Whatever
+	// Until accepts only Want, too, but repeats a call until it gives that.
+	Until
 )
 
 // Op is one step of a plan.
@@ -77,7 +101,9 @@ type Op struct {
 	Nr    uint32 // system call number
 	Args  [6]Arg
 	Check Check
-	Want  Arg    // for Equals
+	Want  Arg    // for Equals and Until
 	Store Slot   // where the result goes; Zero: nowhere
 	What  string // the step in a user's words: "map [heap] 0x1000-0x2000"
+
+	Walker int // for Spawn: whose list the child walks
 }

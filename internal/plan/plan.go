@@ -7,10 +7,13 @@ import (
 	"ckpt/internal/abi"
 )
 
-// Plan is a list of ops and the data that they refer to.
+// Plan is a list of ops for each walker and the data that they refer to.
 type Plan struct {
-	Ops  []Op
-	Data []byte // at Base + DataOffset
+	// Ops are those of the first walker, then those of the second and so on.
+	Ops []Op
+	// Others tells for each walker but the first where in Ops its list begins.
+	Others []int
+	Data   []byte // at Base + DataOffset
 	// Sleep, if not nil, is the rest of a sleep that the landing may begin with.
 	Sleep *Sleep
 }
@@ -27,38 +30,91 @@ func (p *Plan) Validate() error {
 			return fmt.Errorf("plan: %w", err)
 		}
 	}
-	last := len(p.Ops) - 1
-	for i := range p.Ops {
-		op := &p.Ops[i]
-		if err := op.validate(); err != nil {
-			return fmt.Errorf("plan: op %d (%s): %w", i, op.What, err)
-		}
-		if op.Code == Leave && i != last {
-			return fmt.Errorf("plan: op %d (%s): leaves before the last op", i, op.What)
-		}
+	if len(p.Others) > maxWalkers {
+		return fmt.Errorf("plan: %d walkers, the limit is %d", len(p.Others)+1, maxWalkers+1)
 	}
-	if !p.Ops[last].ends() {
-		return fmt.Errorf("plan: the last op (%s) neither leaves nor exits", p.Ops[last].What)
+	spawned := make([]bool, len(p.Others)+1)
+	for walker := range spawned {
+		if err := p.validateList(walker, spawned); err != nil {
+			return fmt.Errorf("plan: %w", err)
+		}
 	}
 	return nil
 }
 
-// ends reports whether nothing can come after the op.
-func (op *Op) ends() bool {
-	return op.Code == Leave || op.Code == Syscall && op.Nr == abi.SysExitGroup
+// list gives the bounds in Ops of the ops of a walker.
+func (p *Plan) list(walker int) (from, to int) {
+	to = len(p.Ops)
+	if walker < len(p.Others) {
+		to = p.Others[walker]
+	}
+	if walker > 0 {
+		from = p.Others[walker-1]
+	}
+	return from, to
 }
 
+// validateList checks the ops of one walker, and notes which others they start.
+// Each must be started once, by one in front of it.
+func (p *Plan) validateList(walker int, spawned []bool) error {
+	from, to := p.list(walker)
+	if from < 0 || to > len(p.Ops) || from >= to {
+		return fmt.Errorf("walker %d has no ops", walker)
+	}
+	if walker > 0 && !spawned[walker] {
+		return fmt.Errorf("nobody starts walker %d", walker)
+	}
+	last := to - 1
+	for i := from; i < to; i++ {
+		op := &p.Ops[i]
+		if err := op.validate(); err != nil {
+			return fmt.Errorf("op %d (%s): %w", i, op.What, err)
+		}
+		if op.leaves() && i != last {
+			return fmt.Errorf("op %d (%s): leaves before the last op", i, op.What)
+		}
+		if op.Code != Spawn {
+			continue
+		}
+		if op.Walker <= walker || op.Walker >= len(spawned) || spawned[op.Walker] {
+			return fmt.Errorf("op %d (%s): can not start walker %d", i, op.What, op.Walker)
+		}
+		spawned[op.Walker] = true
+	}
+	if !p.Ops[last].ends() {
+		return fmt.Errorf("the last op (%s) neither leaves nor exits", p.Ops[last].What)
+	}
+	return nil
+}
+
+// leaves reports whether the op goes to the program.
+func (op *Op) leaves() bool { return op.Code == Leave || op.Code == Depart }
+
+// ends reports whether nothing can come after the op.
+func (op *Op) ends() bool {
+	return op.leaves() || op.Code == Syscall && (op.Nr == abi.SysExitGroup || op.Nr == abi.SysExit)
+}
+
+// wants reports whether the op's result is compared with Want.
+func (op *Op) wants() bool { return op.Check == Equals || op.Check == Until }
+
 func (op *Op) validate() error {
-	if op.Code > Leave {
+	if op.Code > Add {
 		return fmt.Errorf("no such code: %d", op.Code)
 	}
-	if op.Check > Whatever {
+	if op.Check > Until {
 		return fmt.Errorf("no such check: %d", op.Check)
 	}
-	if op.Code != Syscall && op.Nr != 0 {
+	if op.Check == Until && op.Code != Syscall {
+		return errors.New("only a system call can be repeated")
+	}
+	if op.Code != Syscall && op.Code != Spawn && op.Nr != 0 {
 		return fmt.Errorf("system call %d in an op that makes none", op.Nr)
 	}
-	if op.Code == Leave && (op.Check != Succeeds || op.Store != Zero) {
+	if op.Code != Spawn && op.Walker != 0 {
+		return fmt.Errorf("walker %d in an op that starts none", op.Walker)
+	}
+	if op.leaves() && (op.Check != Succeeds || op.Store != Zero) {
 		return errors.New("leaves, so it has no result")
 	}
 	if op.What == "" {
@@ -75,7 +131,7 @@ func (op *Op) validate() error {
 	if op.Want.Slot >= NumSlots || op.Store >= NumSlots {
 		return errors.New("no such slot")
 	}
-	if op.Check != Equals && op.Want != (Arg{}) {
+	if !op.wants() && op.Want != (Arg{}) {
 		return errors.New("expects a value that it does not check")
 	}
 	if op.Store != Zero && op.Store < FirstFree {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -120,6 +121,95 @@ func TestRunAcceptsWhatIsNoError(t *testing.T) {
 	var calls []string
 	if err := Run(mustBuild(t, b), fakeMachine(&calls, 1<<64-4096)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRunWalkers: walkers have slots of their own, that begin as a copy, and
+// wait for each other by words in memory.
+func TestRunWalkers(t *testing.T) {
+	t.Parallel()
+	b := NewBuilder()
+	s, id := b.Slot(), b.Slot()
+	ready, gone := b.Reserve(8), b.Reserve(8)
+	b.Call("open", abi.SysOpen).Store(s)
+	first, step := b.Spawn("first", abi.SysClone, Imm(1))
+	step.Store(id).Want(Imm(7))
+	second, _ := b.Spawn("second", abi.SysClone, Imm(2))
+	b.Await("all are there", ready, Imm(2))
+	b.Add("go", ready, Imm(8)).Want(Imm(10))
+	b.Await("all are gone", gone, Imm(2))
+	b.Call("check the slot", abi.SysClose, Arg{s, 0})
+	b.Leave("leave", Landing{})
+	for _, w := range []*Builder{first, second} {
+		w.Call("use the slot", abi.SysGetpid, Arg{s, 0}, Arg{id, 0}).Store(s)
+		w.Add("ready", ready, Imm(1)).Store(s)
+		w.Await("wait", ready, Imm(10))
+		w.Depart("depart", Landing{}, gone)
+	}
+	m := fakeMachine(new([]string))
+	var mu sync.Mutex
+	var calls []string
+	m.Call = func(nr uint32, args [6]uint64) uint64 {
+		mu.Lock()
+		defer mu.Unlock()
+		calls = append(calls, fmt.Sprintf("%s%x", abi.SyscallName(nr), args[:2]))
+		return 5
+	}
+	m.Spawn = func(_ uint32, _ [6]uint64, walk func()) uint64 {
+		go walk()
+		return 7
+	}
+	if err := Run(mustBuild(t, b), m); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(calls)
+	if want := []string{"close[5 0]", "getpid[5 0]", "getpid[5 7]", "open[0 0]"}; !slices.Equal(calls, want) {
+		t.Errorf("calls %q, want %q", calls, want)
+	}
+}
+
+// TestRunWalkerFails: the failure of one walker ends all.
+func TestRunWalkerFails(t *testing.T) {
+	t.Parallel()
+	b := NewBuilder()
+	never := b.Reserve(8)
+	w, _ := b.Spawn("start", abi.SysClone)
+	b.Await("wait", never, Imm(1))
+	exit(b)
+	w.Call("open x", abi.SysOpen)
+	w.Call("end", abi.SysExit)
+	var calls []string
+	m := fakeMachine(&calls, ^uint64(1))
+	m.Spawn = func(_ uint32, _ [6]uint64, walk func()) uint64 {
+		go walk()
+		return 7
+	}
+	if err := Run(mustBuild(t, b), m); err == nil || err.Error() != "open x: no such file or directory" {
+		t.Errorf("got %v", err)
+	}
+	if len(calls) != 1 {
+		t.Errorf("calls %q", calls)
+	}
+	// Without anything that could start one, or if that fails.
+	m = fakeMachine(&calls)
+	if err := Run(mustBuild(t, b), m); !errors.Is(err, errNoSpawn) {
+		t.Errorf("got %v", err)
+	}
+	m = fakeMachine(&calls)
+	m.Spawn = func(uint32, [6]uint64, func()) uint64 { return ^uint64(10) }
+	if err := Run(mustBuild(t, b), m); err == nil || err.Error() != "start: resource temporarily unavailable" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRunUntil(t *testing.T) {
+	t.Parallel()
+	b := NewBuilder()
+	b.Call("ask", abi.SysTgkill).Until(Int(-3))
+	exit(b)
+	var calls []string
+	if err := Run(mustBuild(t, b), fakeMachine(&calls, 0, 0, ^uint64(2))); err != nil || len(calls) != 4 {
+		t.Errorf("%v, calls %q", err, calls)
 	}
 }
 

@@ -8,9 +8,6 @@ import (
 	"ckpt/internal/plan"
 )
 
-// maxRead is the most that one read(2) moves (MAX_RW_COUNT).
-const maxRead = 0x7ffff000
-
 // advice are the VmFlags that madvise(2) sets, in the order in which they are
 // given back.
 var advice = []struct {
@@ -21,20 +18,39 @@ var advice = []struct {
 	{"mg", abi.MadvMergeable}, {"sr", abi.MadvSequential}, {"rr", abi.MadvRandom}, {"nh", abi.MadvNoHugePage},
 }
 
-// memory maps every area where it was and fills it.
+// memory maps every area where it was, fills them all, and then gives each what
+// could be in the way of that.
 func (w *writer) memory() error {
 	w.sharedObjects()
+	var mappings []mapping
 	for i := range w.p.process.Areas {
 		a := &w.p.process.Areas[i]
 		switch a.Kind {
 		case image.VDSO, image.VVar:
 			continue // see vdso.settle
 		}
-		if err := w.area(a); err != nil {
+		m, err := w.mapArea(a)
+		if err != nil {
 			return fmt.Errorf("%s: %w", areaName(a), err)
 		}
+		mappings = append(mappings, m)
+	}
+	w.fill(mappings)
+	for _, m := range mappings {
+		if a := m.area; m.prot != a.Prot {
+			w.b.Call("protect "+areaName(a), abi.SysMprotect, plan.Imm(uint64(a.Start)), plan.Imm(a.Size()), plan.Imm(uint64(a.Prot)))
+		}
+		w.flags(m.area, areaName(m.area))
 	}
 	return nil
+}
+
+// mapping is an area that is mapped but not filled.
+type mapping struct {
+	area  *image.Area
+	prot  image.Prot    // which it has until it is filled
+	plain bool          // private memory that nothing is behind
+	fills []image.Piece // what has to be read into it
 }
 
 func areaName(a *image.Area) string {
@@ -45,18 +61,19 @@ func areaName(a *image.Area) string {
 	return fmt.Sprintf("%s %s-%s", name, a.Start, a.End)
 }
 
-// area adds the steps for one area.
-func (w *writer) area(a *image.Area) error {
+// mapArea adds the steps that map one area, so that it can be filled.
+func (w *writer) mapArea(a *image.Area) (mapping, error) {
 	name := areaName(a)
 	source, err := w.source(a)
 	if err != nil {
-		return err
+		return mapping{}, err
 	}
 	fills := w.p.fills(a, source.unchanged)
 	prot := a.Prot
 	if len(fills) > 0 || a.Kind == image.SharedAnonymous {
 		prot |= image.ProtRead | image.ProtWrite
 	}
+	m := mapping{area: a, prot: prot, plain: source.fd == noFD && a.Kind != image.SharedAnonymous, fills: fills}
 	start, size := plan.Imm(uint64(a.Start)), plan.Imm(a.Size())
 	if a.Kind != image.SharedAnonymous {
 		step := a.Size()
@@ -73,19 +90,7 @@ func (w *writer) area(a *image.Area) error {
 		// Before the memory is touched, so that it is touched in huge pages.
 		w.b.Call("advise huge pages for "+name, abi.SysMadvise, start, size, plan.Imm(abi.MadvHugePage)).MayFail()
 	}
-	for _, f := range fills {
-		for f.Len > 0 {
-			n := min(f.Len, maxRead)
-			w.b.Call("fill "+name, abi.SysPread64, plan.Imm(uint64(w.p.files.imageFD.Fd())),
-				plan.Imm(f.Addr), plan.Imm(n), plan.Imm(f.Pos)).Want(plan.Imm(n))
-			f.Addr, f.Pos, f.Len = f.Addr+n, f.Pos+n, f.Len-n
-		}
-	}
-	if prot != a.Prot {
-		w.b.Call("protect "+name, abi.SysMprotect, start, size, plan.Imm(uint64(a.Prot)))
-	}
-	w.flags(a, name)
-	return nil
+	return m, nil
 }
 
 // mapStep is how much to map at once of size bytes of writable memory. The
