@@ -72,7 +72,7 @@ environment names another signal, CKPT_LOG the file for error messages
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	prepare(root)
-	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCheck(), newDoctor(), newVersion(),
+	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCore(), newCheck(), newDoctor(), newVersion(),
 		newAgentSave(), newEmitAgent())
 	return root
 }

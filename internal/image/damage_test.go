@@ -54,10 +54,18 @@ func tiny(t testing.TB) string {
 
 func TestEveryFlipIsFound(t *testing.T) {
 	t.Parallel()
-	path := tiny(t)
+	t.Run("one process", func(t *testing.T) { t.Parallel(); flipEach(t, tiny(t), 1) })
+	t.Run("family", func(t *testing.T) { t.Parallel(); flipEach(t, tinyFamily(t), 16) })
+}
+
+// flipEach flips a bit of each byte; of memory only of each of so many.
+func flipEach(t *testing.T, path string, step int) {
+	t.Helper()
 	if err := check(path); err != nil {
 		t.Fatal(err)
 	}
+	im := open(t, path)
+	memory := int(im.placed.end)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +76,9 @@ func TestEveryFlipIsFound(t *testing.T) {
 	}
 	defer f.Close()
 	for i := range b {
+		if i < memory && uint64(i) > im.headers && i%step != 0 {
+			continue
+		}
 		write := func(c byte) {
 			if _, err := f.WriteAt([]byte{c}, int64(i)); err != nil {
 				t.Fatal(err)
@@ -87,7 +98,12 @@ func TestEveryFlipIsFound(t *testing.T) {
 
 func TestEveryTruncationIsFound(t *testing.T) {
 	t.Parallel()
-	path := tiny(t)
+	t.Run("one process", func(t *testing.T) { t.Parallel(); cutEach(t, tiny(t)) })
+	t.Run("family", func(t *testing.T) { t.Parallel(); cutEach(t, tinyFamily(t)) })
+}
+
+func cutEach(t *testing.T, path string) {
+	t.Helper()
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)

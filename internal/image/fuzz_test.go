@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/zeebo/xxh3"
 )
 
 // FuzzOpen opens whatever it is given. If it is an image, all that it offers
@@ -17,7 +19,7 @@ func FuzzOpen(f *testing.F) {
 	m.Processes[0].Threads = m.Processes[0].Threads[:1]
 	m.Processes[0].Threads[0].XSave = nil
 	write(f, empty, m, nil, nil)
-	for _, path := range []string{empty, tiny(f)} {
+	for _, path := range []string{empty, tiny(f), tinyFamily(f)} {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
@@ -42,9 +44,16 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("error of no kind: %v", err)
 		}
 		var buf [PageSize]byte
+		spaces := []SpaceReader{}
 		for i := range im.Manifest().Processes {
-			for _, s := range im.Space(i).Segments() {
-				if err := im.Space(i).ReadMemory(uint64(s.Start), buf[:]); err != nil {
+			spaces = append(spaces, im.Space(i))
+		}
+		for i := range im.Manifest().Objects {
+			spaces = append(spaces, im.ObjectSpace(i))
+		}
+		for _, space := range spaces {
+			for _, s := range space.Segments() {
+				if err := space.ReadMemory(uint64(s.Start), buf[:]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -52,7 +61,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// fitSeal gives b the seal of its headers and notes, if it has any.
+// fitSeal gives b the seal of its headers and notes, and its parts their
+// checksums, if it has any.
 func fitSeal(b []byte) []byte {
 	if len(b) < ehdrSize+phdrSize+sealSize {
 		return b
@@ -63,5 +73,22 @@ func fitSeal(b []byte) []byte {
 	if end > last || notes > last {
 		return b
 	}
+	fitParts(b, b[notes:last])
 	return append(b[:last:last], sealNote(b[:end], b[notes:last])...)
+}
+
+// fitParts gives the parts of the image b their checksums.
+func fitParts(b, notes []byte) {
+	found, err := findNotes(notes)
+	if err != nil {
+		return
+	}
+	for _, table := range found[noteID{ownerCkpt, ckptParts}] {
+		for ; len(table) >= partEntry; table = table[partEntry:] {
+			pos, n := binary.LittleEndian.Uint64(table), binary.LittleEndian.Uint64(table[8:])
+			if size := uint64(len(b)); pos <= size && n <= size-pos {
+				binary.LittleEndian.PutUint64(table[16:], xxh3.Hash(b[pos:pos+n]))
+			}
+		}
+	}
 }

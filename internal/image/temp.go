@@ -55,7 +55,7 @@ func createTemp(ctx context.Context, path string, limit time.Duration) (*tempFil
 	}
 	if err != nil {
 		dir.Close()
-		return nil, fmt.Errorf("create image %s: %w", path, err)
+		return nil, fmt.Errorf("create %s: %w", path, err)
 	}
 	return t, nil
 }

@@ -95,12 +95,13 @@ func (v *verifier) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		v.report(i, v.im.verifyChunk(i, v.chunk(i), buf))
+		c := v.chunk(i)
+		v.report(i, v.im.verifyChunk(i, c, buf[:c.Len]))
 	}
 }
 
-func (im *Image) verifyChunk(i int, c Chunk, buf []byte) error {
-	b := buf[:c.Len]
+// verifyChunk reads a chunk into b, which is as long, and checks it.
+func (im *Image) verifyChunk(i int, c Chunk, b []byte) error {
 	if _, err := im.file.ReadAt(b, int64(c.Pos)); err != nil {
 		return readError(im.describe(i, c), err)
 	}
