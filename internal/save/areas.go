@@ -79,13 +79,8 @@ func (s *subject) classify(vmas []proc.VMA) []mapping {
 		}
 		m := mapping{Area: image.Area{
 			Start: image.Addr(v.Start), End: image.Addr(v.End), Prot: protOf(v),
-			Name: v.Path, Offset: v.Offset, File: -1, Flags: []string{},
+			Name: v.Path, Offset: v.Offset, File: -1, Flags: keepFlags(v),
 		}, vma: v}
-		for _, f := range v.VmFlags {
-			if keptFlags[f] {
-				m.Flags = append(m.Flags, f)
-			}
-		}
 		m.Kind = kindOf(v)
 		if m.Kind == image.PrivateFile {
 			// What was deleted can only come from the image. Programs and
@@ -103,6 +98,17 @@ func (s *subject) classify(vmas []proc.VMA) []mapping {
 		ms = append(ms, m)
 	}
 	return ms
+}
+
+// keepFlags are those flags of a mapping that a restore puts back.
+func keepFlags(v *proc.VMA) []string {
+	kept := []string{}
+	for _, f := range v.VmFlags {
+		if keptFlags[f] {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 func protOf(v *proc.VMA) (p image.Prot) {

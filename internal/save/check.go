@@ -30,22 +30,23 @@ func (r *Report) refusal() error {
 // Check tells whether a process would survive saving and restoring. It reads
 // /proc only: the process is neither stopped nor changed.
 func Check(pid int, helpers []int) (*Report, error) {
-	r, s, err := check(proc.Host(), pid, helpers, "")
+	r, s, err := check(proc.Host(), pid, helpers, "", proc.Process.Smaps)
 	if err == nil && len(r.Obstacles) == 0 {
 		err = gone(pid, s.count(r))
 	}
 	return r, err
 }
 
-// check is Check for an image that is to be at path.
-func check(pfs proc.FS, pid int, helpers []int, path string) (*Report, *subject, error) {
+// check is Check for an image that is to be at path, with mappings from such a
+// source.
+func check(pfs proc.FS, pid int, helpers []int, path string, maps func(proc.Process) ([]proc.VMA, error)) (*Report, *subject, error) {
 	s, err := look(pfs, pid, helpers)
 	if err != nil {
 		return nil, nil, explain(pfs, pid, err)
 	}
 	r := &Report{PID: pid, Name: s.name(), Threads: s.status.Threads, Mapped: s.status.VmSize}
 	if len(s.obstacles) == 0 {
-		if err := s.checkInside(pfs, r, path); err != nil {
+		if err := s.checkInside(pfs, r, path, maps); err != nil {
 			return nil, nil, explain(pfs, pid, err)
 		}
 	}
@@ -57,13 +58,13 @@ func check(pfs proc.FS, pid int, helpers []int, path string) (*Report, *subject,
 const sigUSR2 = 12
 
 // checkInside looks at memory and descriptors.
-func (s *subject) checkInside(pfs proc.FS, r *Report, path string) error {
+func (s *subject) checkInside(pfs proc.FS, r *Report, path string, maps func(proc.Process) ([]proc.VMA, error)) error {
 	mem, err := os.Open(s.proc.Path("mem"))
 	if err != nil {
 		return err
 	}
 	defer mem.Close()
-	vmas, err := s.proc.Smaps()
+	vmas, err := maps(s.proc)
 	if err != nil {
 		return err
 	}

@@ -47,11 +47,18 @@ func (s *pageScanner) private(start, end uint64, visit func(start, end uint64)) 
 	return s.read(start, end, visit)
 }
 
+// any reports whether there is a page that private would visit. It is an error
+// on kernels before 6.7.
+func (s *pageScanner) any(start, end uint64) (bool, error) {
+	return sys.PagemapAny(s.pagemap, start, end, notPrivate, notPrivate, sys.PagePresent|sys.PageSwapped)
+}
+
+// notPrivate are pages of a mapped file and the zero page.
+const notPrivate = sys.PageFile | sys.PageZero
+
 func (s *pageScanner) scan(start, end uint64, visit func(start, end uint64)) error {
-	// Not a file page, not the zero page, and present or swapped out.
-	const not = sys.PageFile | sys.PageZero
 	for start < end {
-		found, next, err := sys.PagemapScan(s.pagemap, start, end, not, not, sys.PagePresent|sys.PageSwapped, 0, s.buf)
+		found, next, err := sys.PagemapScan(s.pagemap, start, end, notPrivate, notPrivate, sys.PagePresent|sys.PageSwapped, 0, s.buf)
 		if err != nil {
 			return fmt.Errorf("scan the page map of %#x-%#x: %w", start, end, err)
 		}

@@ -178,6 +178,9 @@ func (s *subject) checkRelatives(pfs proc.FS, helpers []int) error {
 		} else if err != nil {
 			return err
 		}
+		if st.TracerPid != 0 && s.tracedWith(pfs, c, st.TracerPid) {
+			continue // the middle child of another save, see ptrace.Twin
+		}
 		s.refuse(fmt.Sprintf("child process %d (%s)", c, st.Name), "would not be saved with it: this version saves one process",
 			"wait until it has ended")
 	}
@@ -192,6 +195,17 @@ func (s *subject) checkRelatives(pfs proc.FS, helpers []int) error {
 		}
 	}
 	return nil
+}
+
+// tracedWith reports whether a child has the same tracer as the process, or has
+// ended since it was looked at.
+func (s *subject) tracedWith(pfs proc.FS, child, tracer int) bool {
+	now, err := s.proc.Status()
+	if err != nil || now.TracerPid == tracer {
+		return true
+	}
+	_, err = pfs.Process(child).Status()
+	return errors.Is(err, proc.ErrGone)
 }
 
 // describe fills what a look tells into the manifest.

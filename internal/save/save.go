@@ -79,10 +79,8 @@ func save(ctx context.Context, o Options) (*Result, error) {
 			o.Released(&c.manifest)
 		}
 	}
-	if len(c.later) > 0 {
-		if err := c.copyTwin(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.finishTwin(ctx); err != nil {
+		return nil, err
 	}
 	c.endTwin()
 	if result.Stats, err = w.Finish(&c.manifest); err != nil {
@@ -144,12 +142,13 @@ type collector struct {
 	manifest image.Manifest
 	beat     beat
 
-	twin   *ptrace.Twin
-	noTwin error // why there is none
-	areas  []image.Area
-	later  []image.Run // memory that the twin holds, to be copied once the process may run
-	total  int64       // bytes of memory to be copied
-	done   atomic.Int64
+	twin       *ptrace.Twin
+	noTwin     error // why there is none
+	areas      []image.Area
+	flagsLater bool        // the areas have not all their flags yet
+	later      []image.Run // memory that the twin holds, to be copied once the process may run
+	total      int64       // bytes of memory to be copied
+	done       atomic.Int64
 }
 
 // step notes that n bytes of memory are in the image.
@@ -170,7 +169,7 @@ func (c *collector) endTwin() {
 // prepare looks at the process while it runs, and refuses it if it would not
 // survive.
 func (c *collector) prepare() error {
-	report, s, err := check(c.fs, c.o.PID, c.o.Helpers, c.o.Path)
+	report, s, err := check(c.fs, c.o.PID, c.o.Helpers, c.o.Path, quickMaps)
 	if err != nil {
 		return err
 	}
@@ -225,12 +224,17 @@ func (c *collector) look(p *image.Process) ([]proc.VMA, error) {
 	if err := c.s.describe(p); err != nil {
 		return nil, err
 	}
-	return c.s.proc.Smaps()
+	return c.s.proc.Maps()
 }
 
 // contents finds the memory and the open files of the process and copies what
 // is in them.
 func (c *collector) contents(ctx context.Context, p *image.Process, vmas []proc.VMA) error {
+	vmas, complete, err := c.readFlags(vmas)
+	if err != nil {
+		return err
+	}
+	c.flagsLater = !complete
 	mappings := c.s.classify(dropLeftovers(vmas, c.frozen.mem, p.Threads))
 	files, err := openFiles(c.s)
 	if err != nil {

@@ -75,6 +75,24 @@ type twinWriter struct {
 	rest []image.Run
 }
 
+// finishTwin takes from the twin what was not taken while the process stood
+// still.
+func (c *collector) finishTwin(ctx context.Context) error {
+	var flags *laterFlags
+	if c.flagsLater {
+		flags = c.readLater()
+	}
+	if len(c.later) > 0 {
+		if err := c.copyTwin(ctx); err != nil {
+			return err
+		}
+	}
+	if flags != nil {
+		return flags.take(ctx, c)
+	}
+	return nil
+}
+
 // copyTwin copies the memory of the twin.
 func (c *collector) copyTwin(ctx context.Context) error {
 	rest := c.later

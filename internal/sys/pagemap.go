@@ -43,11 +43,18 @@ const pagemapScanIoctl = 0xc0606610
 // buffer to use; the result is a part of it and next is where to go on (end
 // when done). ENOTTY means that the kernel (before 6.7) does not have it.
 func PagemapScan(pagemap *os.File, start, end, inverted, mask, anyOf, ret uint64, regions []PageRegion) (found []PageRegion, next uint64, err error) {
-	arg := pagemapScanArg{
-		start: start, end: end,
-		vec: uint64(uintptr(unsafe.Pointer(&regions[0]))), vecLen: uint64(len(regions)),
-		inverted: inverted, mask: mask, anyOf: anyOf, retur: ret,
-	}
+	return pagemapScan(pagemap, pagemapScanArg{start: start, end: end, inverted: inverted, mask: mask, anyOf: anyOf, retur: ret}, regions)
+}
+
+// PagemapAny asks like PagemapScan whether there is any such page.
+func PagemapAny(pagemap *os.File, start, end, inverted, mask, anyOf uint64) (bool, error) {
+	var one [1]PageRegion
+	found, _, err := pagemapScan(pagemap, pagemapScanArg{start: start, end: end, inverted: inverted, mask: mask, anyOf: anyOf, maxPages: 1}, one[:])
+	return len(found) > 0, err
+}
+
+func pagemapScan(pagemap *os.File, arg pagemapScanArg, regions []PageRegion) (found []PageRegion, next uint64, err error) {
+	arg.vec, arg.vecLen = uint64(uintptr(unsafe.Pointer(&regions[0]))), uint64(len(regions))
 	arg.size = uint64(unsafe.Sizeof(arg))
 	for {
 		n, _, errno := unix.Syscall(unix.SYS_IOCTL, pagemap.Fd(), pagemapScanIoctl, uintptr(unsafe.Pointer(&arg)))

@@ -79,10 +79,7 @@ func (t *tools) run(ctx context.Context, e engine, size int64) (r run, err error
 		return r, err
 	}
 	defer p.close()
-	if err := t.warm(ctx, size); err != nil {
-		return r, err
-	}
-	if err := t.save(ctx, e, p, dir, &r); err != nil {
+	if err := t.save(ctx, e, p, dir, size, &r); err != nil {
 		return r, err
 	}
 	if err := t.references(ctx, &r); err != nil {
@@ -97,7 +94,7 @@ func (t *tools) run(ctx context.Context, e engine, size int64) (r run, err error
 }
 
 // save saves the program and finds out how long it stood still.
-func (t *tools) save(ctx context.Context, e engine, p *program, dir string, r *run) error {
+func (t *tools) save(ctx context.Context, e engine, p *program, dir string, size int64, r *run) error {
 	first, err := p.beats()
 	if err != nil {
 		return err
@@ -106,6 +103,13 @@ func (t *tools) save(ctx context.Context, e engine, p *program, dir string, r *r
 	case <-time.After(calm):
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	calmed, err := p.beats()
+	if err != nil {
+		return err
+	}
+	if err := t.warm(ctx, size); err != nil {
+		return err
 	}
 	before, err := p.beats()
 	if err != nil {
@@ -123,7 +127,7 @@ func (t *tools) save(ctx context.Context, e engine, p *program, dir string, r *r
 	if _, err := p.beatAfter(ctx, end+after); err != nil {
 		return err
 	}
-	if r.Before, err = p.longestGap(first, before-1); err != nil {
+	if r.Before, err = p.longestGap(first, calmed-1); err != nil {
 		return err
 	}
 	if r.Pause, err = p.longestGap(before-1, end+after); err != nil {
