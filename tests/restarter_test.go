@@ -115,6 +115,16 @@ func TestRestarterWithoutSysctl(t *testing.T) {
 	r.finish()
 }
 
+// TestRestarterNoMemfd: where files in memory may not be executed.
+func TestRestarterNoMemfd(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	r := restarted(t)
+	r.restoreOn(slices.Concat([]string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"},
+		shell("echo 2 > /proc/sys/vm/memfd_noexec")), "ckpt")
+	r.finish()
+}
+
 // TestRestarterOtherProc: in a pid namespace of its own that has the /proc of
 // another one.
 func TestRestarterOtherProc(t *testing.T) {

@@ -153,14 +153,14 @@ func askMemfd() state {
 	if err != nil {
 		return isNo(err.Error(), "")
 	}
-	f, err := sys.ExecMemfd(program)
+	f, err := sys.ExecutableFile(program)
 	if err == nil {
 		defer f.Close()
 		if err = runFD(f, nil); err == nil {
-			return isOK("programs in memory can be executed")
+			return isOK("a program that was just made can be executed")
 		}
 	}
-	return isNo(err.Error(), "nothing can be restored: see sysctl vm.memfd_noexec")
+	return isNo(err.Error(), "nothing can be restored: set TMPDIR to a directory that is not mounted noexec")
 }
 
 // runFD executes the program in f.
@@ -200,7 +200,7 @@ func askNamespaces() state {
 	if err != nil {
 		return isLimited(err.Error(), "")
 	}
-	f, err := sys.ExecMemfd(program)
+	f, err := sys.ExecutableFile(program)
 	if err != nil {
 		return isLimited(err.Error(), "")
 	}

@@ -13,9 +13,9 @@ import (
 
 // launch gives this thread what an execve keeps, and makes the execve.
 func (p *preparation) launch(program []byte) error {
-	file, err := sys.ExecMemfd(program)
+	file, err := sys.ExecutableFile(program)
 	if err != nil {
-		return &HostError{Reason: fmt.Sprintf("no executable file in memory: %v", err), Advice: "see sysctl vm.memfd_noexec, and ckpt doctor"}
+		return &HostError{Reason: fmt.Sprintf("no file can be made and executed: %v", err), Advice: "set TMPDIR to a directory that is not mounted noexec"}
 	}
 	defer file.Close()
 	if err := p.inherit(); err != nil {

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"unsafe"
@@ -9,9 +10,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ExecMemfd puts a program into a file in memory, for ExecFD. Kernels with
-// vm.memfd_noexec refuse: EACCES.
-func ExecMemfd(program []byte) (*os.File, error) {
+// ExecutableFile puts a program into a file without a name, for ExecFD: in
+// memory, or, where executing that is forbidden (vm.memfd_noexec), on the first
+// of the usual file systems that allows it.
+func ExecutableFile(program []byte) (*os.File, error) {
+	f, err := executableMemfd(program)
+	if err == nil {
+		return f, nil
+	}
+	for _, dir := range []string{os.TempDir(), "/var/tmp", "/dev/shm", "."} {
+		f, terr := executableTemp(dir, program)
+		if terr == nil {
+			return f, nil
+		}
+		err = errors.Join(err, terr)
+	}
+	return nil, err
+}
+
+func executableMemfd(program []byte) (*os.File, error) {
 	const name = "ckpt-restorer"
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) {
@@ -26,6 +43,24 @@ func ExecMemfd(program []byte) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// executableTemp makes the file in dir. It is opened anew for reading: what
+// somebody writes to can not be executed (ETXTBSY).
+func executableTemp(dir string, program []byte) (*os.File, error) {
+	w, err := os.OpenFile(dir, unix.O_TMPFILE|unix.O_RDWR, 0o700)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if _, err := w.Write(program); err != nil {
+		return nil, err
+	}
+	link := fmt.Sprintf("/proc/self/fd/%d", w.Fd())
+	if err := unix.Access(link, unix.X_OK); err != nil {
+		return nil, &os.PathError{Op: "execute in", Path: dir, Err: err} // mounted noexec
+	}
+	return os.Open(link)
 }
 
 // ExecFD replaces this process by the program in fd, as execveat(2) with
