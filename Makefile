@@ -28,7 +28,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO_X    := -X ckpt/internal/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := build
-.PHONY: build help check check-install setup vet test fuzz demo man bench install uninstall clean
+.PHONY: build help check check-all check-install setup vet test fuzz demo man bench install uninstall clean
 
 # Go knows best what is out of date. By the name myrestart, ckpt is ckpt restore.
 build: ## build bin/ckpt, bin/myrestart and bin/libckpt.so (the default)
@@ -37,9 +37,13 @@ build: ## build bin/ckpt, bin/myrestart and bin/libckpt.so (the default)
 	@"$(OUT)/ckpt" emit-agent "$(OUT)/libckpt.so" --engine "$$(cd "$(OUT)" && pwd)/ckpt"
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: setup build vet check-install test ## run all tests; installs the Debian packages they need
+
+check-all: check ## check, and the real programs that are big; each says what it proved
+	@sh tests/setup.sh all
+	@CKPT_ALL=1 go test -count=1 -timeout 60m -v -run '^TestReal' ./tests
 
 setup:
 	@sh tests/setup.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the tests need, those that are missing; not
-# as root, or without apt-get, it names them and fails.
+# as root, or without apt-get, it names them and fails. With the argument all
+# also those of make check-all, which are big.
 set -eu
 
 # What is needed: a program (or file) that proves it, and the package it is in.
@@ -22,7 +23,26 @@ sqlite3 sqlite3
 perl perl
 tmux tmux
 strace strace
-setpriv util-linux'
+setpriv util-linux
+openssl openssl
+xz xz-utils
+zstd zstd
+pigz pigz
+ruby ruby
+cadical cadical
+less less'
+
+[ "${1:-}" != all ] || needed="$needed
+R r-base-core
+octave-cli octave
+gp pari-gp
+vim vim
+stockfish stockfish
+node nodejs
+javac openjdk-17-jdk-headless"
+
+# Debian's games are where not every PATH leads.
+PATH=$PATH:/usr/games
 
 missing() {
   echo "$needed" | while read -r proof package; do

@@ -1,0 +1,164 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// pane is a shell in a tmux of its own.
+type pane struct {
+	t     *testing.T
+	dir   string
+	shell int // its pid
+}
+
+func newPane(t *testing.T) *pane {
+	t.Helper()
+	p := &pane{t: t, dir: workDir(t, os.Geteuid())}
+	path, err := exec.LookPath("tmux")
+	if err != nil {
+		t.Fatalf("%v: run tests/setup.sh", err)
+	}
+	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: os.Geteuid()})
+	eventually(t, "tmux", func() bool {
+		_, err := os.Stat(filepath.Join(p.dir, "socket"))
+		return err == nil
+	})
+	p.tmux("new-session", "-d", "-x", "80", "-y", "24", "-c", p.dir, "sh")
+	if p.shell, err = strconv.Atoi(strings.TrimSpace(p.tmux("display", "-p", "#{pane_pid}"))); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *pane) tmux(args ...string) string {
+	p.t.Helper()
+	cmd := exec.Command("tmux", append([]string{"-S", "socket"}, args...)...)
+	cmd.Dir = p.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("tmux %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// press types keys as tmux names them.
+func (p *pane) press(keys ...string) { p.t.Helper(); p.tmux(append([]string{"send-keys"}, keys...)...) }
+
+func (p *pane) screen() string { p.t.Helper(); return p.tmux("capture-pane", "-p") }
+
+func (p *pane) awaitScreen(what string) {
+	p.t.Helper()
+	eventually(p.t, fmt.Sprintf("%q on the screen", what), func() bool { return strings.Contains(p.screen(), what) })
+}
+
+// program waits until the shell runs a program of that name.
+func (p *pane) program(comm string) (pid int) {
+	p.t.Helper()
+	defer func() {
+		if pid == 0 {
+			p.t.Logf("the screen:\n%s", strings.TrimSpace(p.screen()))
+		}
+	}()
+	eventually(p.t, comm+" in the shell", func() bool {
+		for _, child := range children(p.shell) {
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", child))
+			if strings.TrimSpace(string(name)) == comm {
+				pid = child
+				return true
+			}
+		}
+		return false
+	})
+	return pid
+}
+
+// replace saves the program in the pane, kills it and restores it there.
+func (p *pane) replace(comm string) {
+	p.t.Helper()
+	pid := p.program(comm)
+	ckpt(p.t, p.dir, os.Geteuid(), "save", strconv.Itoa(pid)).want(p.t, exitOK)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, "the end of "+comm, func() bool { return len(children(p.shell)) == 0 })
+	// The killed program's settings of the terminal are still there: no echo, and
+	// Enter is no end of a line.
+	p.press("reset; clear; "+binary(p.t, "myrestart")+" myckpt", "C-j")
+	p.program(comm)
+}
+
+// TestRealInTmux: what people type into, saved, killed and restored three times
+// in a row in a terminal: what they typed is there, and what they see.
+func TestRealInTmux(t *testing.T) {
+	t.Parallel()
+	t.Run("vim", func(t *testing.T) {
+		t.Parallel()
+		if os.Getenv("CKPT_ALL") == "" {
+			t.Skip("in make check-all")
+		}
+		needEngine(t, threads) // it has one for its timers
+		p := newPane(t)
+		p.press("vim -u NONE -i NONE -n file", "Enter")
+		p.awaitScreen("~")
+		p.press("ione", "Escape", `"ayy`, "otwo", "Escape", ":let g:x=42", "Enter")
+		p.awaitScreen("two")
+		for range restores {
+			p.replace("vim")
+		}
+		p.press("C-l")
+		p.awaitScreen("two")
+		p.press("u", `"ap`, ":put =g:x", "Enter", ":wq", "Enter")
+		eventually(t, "the file", func() bool { return text(p.dir, "file") != "" })
+		if got := text(p.dir, "file"); got != "one\none\n42\n" {
+			t.Fatalf("the file is %q", got)
+		}
+		t.Logf("restored %d times: undo, register, variable and terminal as before", restores)
+	})
+	t.Run("python3", func(t *testing.T) {
+		t.Parallel()
+		p := newPane(t)
+		p.press("PYTHONHISTFILE=/dev/null /usr/bin/python3 -q", "Enter")
+		p.awaitScreen(">>>")
+		p.press("answer = 6 * 7", "Enter")
+		for range restores {
+			p.replace("python3")
+		}
+		// What readline has remembered, too.
+		p.press("'answer', answer", "Enter")
+		p.awaitScreen("('answer', 42)")
+		p.press("Up", "Up", "Enter", "Up", "Up", "Enter", "exit()", "Enter")
+		eventually(t, "the end of python3", func() bool { return len(children(p.shell)) == 0 })
+		t.Logf("restored %d times: its variable and its history as before", restores)
+	})
+	t.Run("less", func(t *testing.T) {
+		t.Parallel()
+		p := newPane(t)
+		var lines strings.Builder
+		for i := range 2000 {
+			fmt.Fprintf(&lines, "line %d of many\n", i)
+		}
+		writeFile(t, p.dir, "lines", lines.String())
+		p.press("less lines", "Enter")
+		p.awaitScreen("line 0")
+		p.press("800g")
+		p.awaitScreen("line 800 ")
+		before := p.screen()
+		for range restores {
+			p.replace("less")
+		}
+		p.press("C-l")
+		eventually(t, "the screen as it was", func() bool { return p.screen() == before })
+		p.press("50d")
+		p.awaitScreen("line 860 ")
+		p.press("q")
+		eventually(t, "the end of less", func() bool { return len(children(p.shell)) == 0 })
+		t.Logf("restored %d times: its position, its screen and its terminal as before", restores)
+	})
+}
