@@ -15,9 +15,16 @@ import (
 // cgroupRoot is where systems mount the control groups.
 const cgroupRoot = "/sys/fs/cgroup"
 
+// roomMatters is the size in bytes from where on a copy of a process is looked at
+// as something that there may be no memory for.
+const roomMatters = 8 << 20
+
 // roomForTwin gives an error if the process might run out of memory while it
 // has a twin: each page that it writes to is copied then, at worst all of them.
 func roomForTwin(pfs proc.FS, p proc.Process, cgroups string, need uint64) error {
+	if need < roomMatters {
+		return nil
+	}
 	if left, err := pfs.MemAvailable(); err == nil && left < need {
 		return fmt.Errorf("the machine has %d MB of memory left, and a copy might need %d", left>>20, need>>20)
 	}

@@ -19,24 +19,24 @@ func TestRoomForTwin(t *testing.T) {
 	}{
 		{"no groups", map[string]string{}, true},
 		{"no limit", map[string]string{
-			"proc/7/cgroup": "0::/job\n", "cg/job/memory.max": "max\n", "cg/job/memory.current": "1000000000\n",
+			"proc/7/cgroup": "0::/job\n", "cg/job/memory.max": "max\n", "cg/job/memory.current": "1000000000000\n",
 		}, true},
 		{"tight", map[string]string{
-			"proc/7/cgroup": "0::/job\n", "cg/job/memory.max": "2000000\n", "cg/job/memory.current": "1500000\n",
+			"proc/7/cgroup": "0::/job\n", "cg/job/memory.max": "20000000\n", "cg/job/memory.current": "15000000\n",
 		}, false},
 		{"cache", map[string]string{
-			"proc/7/cgroup": "0::/job\n", "cg/job/memory.max": "2000000\n", "cg/job/memory.current": "1500000\n",
-			"cg/job/memory.stat": "anon 5\ninactive_file 400000\nactive_file 300000\n",
+			"proc/7/cgroup": "0::/job\n", "cg/job/memory.max": "20000000\n", "cg/job/memory.current": "15000000\n",
+			"cg/job/memory.stat": "anon 5\ninactive_file 4000000\nactive_file 3000000\n",
 		}, true},
 		{"parent", map[string]string{
 			"proc/7/cgroup": "0::/user/job\n", "cg/user/job/memory.max": "max\n", "cg/user/job/memory.current": "1\n",
-			"cg/user/memory.max": "2000000\n", "cg/user/memory.current": "1500000\n",
+			"cg/user/memory.max": "20000000\n", "cg/user/memory.current": "15000000\n",
 		}, false},
 		{"version 1", map[string]string{
 			"proc/7/cgroup":                       "4:memory:/job\n3:cpu,cpuacct:/\n",
-			"cg/memory/job/memory.limit_in_bytes": "2000000\n", "cg/memory/job/memory.usage_in_bytes": "1500000\n",
+			"cg/memory/job/memory.limit_in_bytes": "20000000\n", "cg/memory/job/memory.usage_in_bytes": "15000000\n",
 		}, false},
-		{"machine", map[string]string{"proc/meminfo": "MemTotal: 2000 kB\nMemAvailable: 500 kB\n"}, false},
+		{"machine", map[string]string{"proc/meminfo": "MemTotal: 20000 kB\nMemAvailable: 5000 kB\n"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -51,7 +51,7 @@ func TestRoomForTwin(t *testing.T) {
 				}
 			}
 			pfs := proc.FS{Root: filepath.Join(dir, "proc")}
-			err := roomForTwin(pfs, pfs.Process(7), filepath.Join(dir, "cg"), 1000000)
+			err := roomForTwin(pfs, pfs.Process(7), filepath.Join(dir, "cg"), 10000000)
 			if (err == nil) != c.ok {
 				t.Errorf("room: %v", err)
 			}
