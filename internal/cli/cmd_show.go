@@ -17,11 +17,23 @@ saved, its threads, signals, memory and files. Neighbouring mappings of one file
 are one line. Of each, so much is saved in the image, comes from the mapped
 file, or was never touched.
 
+With --tree, --threads or --fds it prints only these, of all processes or of the
+one that --pid names: who is whose parent, how much memory of each is saved and
+how much of that stands in the image once for several; where each thread is and
+how it is scheduled; what each descriptor is and who shares it.
+
 Checksums of memory are not looked at: that is ckpt verify.`,
 		Example: `  ckpt show myckpt
+  ckpt show --tree myckpt
+  ckpt show --threads --fds --pid 4712 myckpt
   ckpt show --json myckpt`,
 		Args: exactly("FILE"),
 	}
+	var parts showParts
+	cmd.Flags().BoolVar(&parts.tree, "tree", false, "print the tree of processes")
+	cmd.Flags().BoolVar(&parts.threads, "threads", false, "print the threads of each process")
+	cmd.Flags().BoolVar(&parts.fds, "fds", false, "print the file descriptors of each process")
+	pid := pidFlag(cmd, "show only this process (default the first, or all with --tree, --threads, --fds)")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		im, err := openImage(args[0])
@@ -29,11 +41,27 @@ Checksums of memory are not looked at: that is ckpt verify.`,
 			return err
 		}
 		defer im.Close()
-		d := describe(args[0], im)
+		i, err := findProcess(im, args[0], *pid)
+		if err != nil {
+			return err
+		}
+		columns := width(cmd.OutOrStdout())
+		if parts != (showParts{}) {
+			all := describeProcesses(im)
+			if *pid != 0 {
+				all = all[i : i+1]
+			}
+			if *asJSON {
+				return sayJSON(cmd, showPartsJSON{schema("show-parts"), args[0], im.Manifest().ID, selectParts(all, parts)})
+			}
+			return say(cmd, partsText(all, im.Stats(), parts, columns))
+		}
+		d := describe(args[0], im, i)
 		if *asJSON {
+			d.Processes = describeProcesses(im)
 			return sayJSON(cmd, d)
 		}
-		return say(cmd, showText(d, time.Now(), width(cmd.OutOrStdout())))
+		return say(cmd, showText(d, time.Now(), columns))
 	}
 	return cmd
 }
@@ -49,6 +77,9 @@ type showJSON struct {
 	Engine  string    `json:"engine"`
 	Trigger string    `json:"trigger"`
 	Host    showHost  `json:"host"`
+
+	Count     int           `json:"process_count"`
+	Processes []showProcess `json:"processes"`
 
 	PID     int              `json:"pid"`
 	PPID    int              `json:"ppid"`
@@ -78,14 +109,6 @@ type showHost struct {
 	CPU    string `json:"cpu"`
 }
 
-type showThread struct {
-	TID  int        `json:"tid"`
-	Comm string     `json:"comm"`
-	Dead bool       `json:"dead"` // a leader that has ended; it has no registers
-	PC   image.Addr `json:"pc"`
-	SP   image.Addr `json:"sp"`
-}
-
 // showMemory says how many bytes of memory are where.
 type showMemory struct {
 	Mapped    uint64 `json:"mapped"`
@@ -94,21 +117,20 @@ type showMemory struct {
 	Untouched uint64 `json:"untouched"` // zero
 }
 
-func describe(path string, im *image.Image) *showJSON {
-	m, p, s := im.Manifest(), im.Process(0), im.Stats()
+// describe describes the process with that index.
+func describe(path string, im *image.Image, i int) *showJSON {
+	m, p, s := im.Manifest(), im.Process(i), im.Stats()
 	d := &showJSON{
 		Schema: schema("show"), Image: path, ID: m.ID, Format: m.Version, Size: s.Size, Created: m.Created,
 		Engine: m.Engine, Trigger: m.Trigger,
-		Host: showHost{m.Host.Name, m.Host.Kernel, m.Host.Arch, m.Host.CPU.Model},
-		PID:  p.PID, PPID: p.PPID, Exe: p.Exe, Args: p.Args, Cwd: p.Cwd,
+		Host:  showHost{m.Host.Name, m.Host.Kernel, m.Host.Arch, m.Host.CPU.Model},
+		Count: len(m.Processes),
+		PID:   p.PID, PPID: p.PPID, Exe: p.Exe, Args: p.Args, Cwd: p.Cwd,
 		UID: p.Credentials.UID[1], GID: p.Credentials.GID[1], Umask: p.Umask, Stopped: p.Stopped,
-		Signals: describeSignals(p), Timers: armedTimers(p), Areas: describeAreas(p.Areas, im.Space(0)),
+		Signals: describeSignals(p), Timers: armedTimers(p), Areas: describeAreas(p.Areas, im.Space(i)),
 		Files: describeFiles(m, p), Payload: s.Payload, Brk: p.Memory.Brk, Limits: p.Limits, Attr: p.Attributes,
 	}
-	for i := range p.Threads {
-		t := &p.Threads[i]
-		d.Threads = append(d.Threads, showThread{t.TID, t.Comm, t.Dead, image.Addr(t.Regs.Rip), image.Addr(t.Regs.Rsp)})
-	}
+	d.Threads = describeThreads(p)
 	for _, a := range d.Areas {
 		d.Memory.add(a.showMemory)
 	}

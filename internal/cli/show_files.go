@@ -18,9 +18,13 @@ type showFile struct {
 	Locks int    `json:"locks"`
 }
 
+// describeFiles describes the files of a process of several, or all there are.
 func describeFiles(m *image.Manifest, p *image.Process) []showFile {
 	out := make([]showFile, 0, len(m.Files))
 	for _, f := range m.Files {
+		if len(m.Processes) > 1 && !p.HasFile(f.ID) {
+			continue
+		}
 		d := showFile{ID: f.ID, FDs: []int{}, Kind: f.Kind, Path: f.Path, Flags: f.Flags, Pos: f.Pos, Locks: len(f.Locks)}
 		for _, fd := range p.Descriptors {
 			if fd.File == f.ID {

@@ -14,7 +14,7 @@ import (
 type showSignals struct {
 	Handled []int `json:"handled"`
 	Ignored []int `json:"ignored"`
-	Blocked []int `json:"blocked"` // by the first thread
+	Blocked []int `json:"blocked"` // by the first thread that lives
 	Pending []int `json:"pending"` // of the process and its threads
 }
 
@@ -31,9 +31,10 @@ func describeSignals(p *image.Process) showSignals {
 	}
 	slices.Sort(s.Handled)
 	slices.Sort(s.Ignored)
-	for sig := 1; sig <= abi.NSig; sig++ {
-		if p.Threads[0].SigMask&(1<<(sig-1)) != 0 {
-			s.Blocked = append(s.Blocked, sig)
+	for i := range p.Threads {
+		if t := &p.Threads[i]; !t.Dead {
+			s.Blocked = signalSet(t.SigMask)
+			break
 		}
 	}
 	pending := slices.Clone(p.Signals.Pending)
@@ -44,6 +45,17 @@ func describeSignals(p *image.Process) showSignals {
 		s.Pending = append(s.Pending, int(info[0])) // si_signo, little endian, at most 64
 	}
 	return s
+}
+
+// signalSet are the signals of a mask.
+func signalSet(mask uint64) []int {
+	out := []int{}
+	for sig := 1; sig <= abi.NSig; sig++ {
+		if mask&(1<<(sig-1)) != 0 {
+			out = append(out, sig)
+		}
+	}
+	return out
 }
 
 // signalNames are the names of signals 1 to 31, signal(7).

@@ -10,6 +10,9 @@ import (
 	"ckpt/internal/image"
 )
 
+// mostThreads is how many threads the overview lists.
+const mostThreads = 8
+
 // showText is what show prints for people, on so many columns; 0 is no
 // terminal.
 func showText(d *showJSON, now time.Time, columns int) string {
@@ -17,7 +20,11 @@ func showText(d *showJSON, now time.Time, columns int) string {
 	row := func(name, format string, a ...any) {
 		fmt.Fprintf(&b, "%-10s %s\n", name, clean(fmt.Sprintf(format, a...)))
 	}
-	row("process", "%d, %s", d.PID, quoted(d.Args))
+	of := ""
+	if d.Count > 1 {
+		of = fmt.Sprintf(", one of %d (ckpt show --tree)", d.Count)
+	}
+	row("process", "%d, %s%s", d.PID, quoted(d.Args), of)
 	row("program", "%s", d.Exe)
 	row("directory", "%s", d.Cwd)
 	row("user", "uid %d, gid %d, umask %03o", d.UID, d.GID, d.Umask)
@@ -36,6 +43,10 @@ func showText(d *showJSON, now time.Time, columns int) string {
 		name := ""
 		if i == 0 {
 			name = "threads"
+		}
+		if i == mostThreads && len(d.Threads) > mostThreads+1 {
+			row(name, "and %d more, see ckpt show --threads", len(d.Threads)-mostThreads)
+			break
 		}
 		if t.Dead {
 			row(name, "%d %s, has ended", t.TID, t.Comm)

@@ -35,6 +35,14 @@ func plural(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// plurals is plural for things that do not end in s alone.
+func plurals(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // clean makes text from a process or an image fit for a terminal: names may
 // hold any bytes, escape sequences among them. Line breaks, which errors.Join
 // makes, become semicolons.

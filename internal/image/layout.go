@@ -177,7 +177,7 @@ func (p *placed) cut(areas []Area, runs []Run, same []stored, w windows) ([]Segm
 			continue
 		}
 		for i := range segs {
-			if s := &segs[i]; !s.shared {
+			if s := &segs[i]; !s.Shared {
 				s.Pos = p.end
 				p.end += s.FileLen
 			}

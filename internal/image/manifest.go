@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"ckpt/internal/abi"
@@ -101,6 +102,13 @@ type Process struct {
 	Credentials Credentials  `json:"credentials"`
 
 	Auxv []byte `json:"-"` // NT_AUXV
+}
+
+// HasFile tells whether a descriptor or an area of the process refers to the
+// open file.
+func (p *Process) HasFile(id int) bool {
+	return slices.ContainsFunc(p.Descriptors, func(d Descriptor) bool { return d.File == id }) ||
+		slices.ContainsFunc(p.Areas, func(a Area) bool { return a.File == id })
 }
 
 // Memory holds the bounds that prctl(PR_SET_MM_MAP) takes; see struct

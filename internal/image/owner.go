@@ -18,7 +18,7 @@ func (p *placed) owners() []owner {
 	var out []owner
 	add := func(segs []Segment, object, process int) {
 		for _, s := range segs {
-			if s.FileLen > 0 && !s.shared {
+			if s.FileLen > 0 && !s.Shared {
 				out = append(out, owner{fileRange{s.Pos, s.FileLen}, object, process, uint64(s.Start)})
 			}
 		}

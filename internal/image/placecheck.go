@@ -82,7 +82,7 @@ func (c *placeCheck) place(s *Segment, front uint64) error {
 		c.at += s.FileLen
 		return nil
 	}
-	s.shared = true
+	s.Shared = true
 	if s.FileLen == 0 || s.Pos < c.from || s.Pos > front || s.FileLen > front-s.Pos {
 		return bad()
 	}

@@ -21,8 +21,8 @@ type Segment struct {
 	Pos        uint64
 	FileLen    uint64
 	Prot       Prot
-	// shared says that the bytes belong to a space in front of this one.
-	shared bool
+	// Shared says that the bytes belong to a space in front of this one.
+	Shared bool
 }
 
 // fileEnd is where the bytes in the file end, as an address.
@@ -86,7 +86,7 @@ func appendSegments(segs []Segment, a *Area, all []stored, gap uint64) []Segment
 			seg = Segment{Start: Addr(c.Start), Prot: a.Prot}
 		}
 		if seg.FileLen == 0 && c.shared {
-			seg.Pos, seg.shared = c.pos, true
+			seg.Pos, seg.Shared = c.pos, true
 		}
 		seg.FileLen = c.end() - uint64(seg.Start)
 	}
@@ -102,9 +102,9 @@ func (s *Segment) canTake(c stored, gap uint64) bool {
 	case s.FileLen == 0 && c.shared:
 		return between == 0
 	case c.shared:
-		return s.shared && between == 0 && c.pos == s.Pos+s.FileLen
+		return s.Shared && between == 0 && c.pos == s.Pos+s.FileLen
 	}
-	return !s.shared && between < gap
+	return !s.Shared && between < gap
 }
 
 // window gives the segments of an area that shows an object, whose segments
@@ -118,7 +118,7 @@ func window(a *Area, all []Segment) iter.Seq[Segment] {
 			to := min(uint64(s.End), end)
 			seg := Segment{Start: a.Start + Addr(at-a.Offset), End: a.Start + Addr(to-a.Offset), Prot: a.Prot}
 			if fileEnd := min(s.fileEnd(), to); fileEnd > at {
-				seg.Pos, seg.FileLen, seg.shared = s.Pos+at-uint64(s.Start), fileEnd-at, true
+				seg.Pos, seg.FileLen, seg.Shared = s.Pos+at-uint64(s.Start), fileEnd-at, true
 			}
 			if !yield(seg) {
 				return
