@@ -25,7 +25,6 @@ func TestRefusedByName(t *testing.T) {
 		{"anon_inode:[perf_event]", 0o600, "(perf event)"},
 		{"anon_inode:bpf-map", 0o600, "(BPF object)"},
 		{"anon_inode:[fanotify]", 0o600, "(fanotify)"},
-		{"anon_inode:[pidfd]", 0o600, "(pidfd)"},
 		{"anon_inode:[new-thing]", 0o600, "(anonymous inode)"},
 		{"mnt:[4026531841]", unix.S_IFREG | 0o444, "(namespace)"},
 		{"/dev/sda1", block, "(block device /dev/sda1)"},
@@ -54,7 +53,7 @@ func TestRefusedForReal(t *testing.T) {
 		"(socket, NETLINK)": func() (int, error) {
 			return unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		},
-		"pidfd": func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) },
+		"(pidfd)": func() (int, error) { return unix.PidfdOpen(os.Getppid(), 0) },
 		"(namespace)": func() (int, error) {
 			return unix.Open("/proc/self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		},

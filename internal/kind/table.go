@@ -8,7 +8,7 @@ var Table = []Kind{
 
 	// Kinds that are recognised by the name of an anonymous inode or by their
 	// file type, which nothing else can have.
-	eventfd{}, timerfd{}, signalfd{}, epoll{}, inotify{}, pipe{}, fifo{},
+	eventfd{}, timerfd{}, signalfd{}, epoll{}, inotify{}, pidfd{}, pipe{}, fifo{},
 	unixSocket{},   // before stdio
 	stdio{}, tty{}, // before device
 
