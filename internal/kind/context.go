@@ -158,6 +158,11 @@ type RestoreContext struct {
 	// Final adds to the plan, see type Final.
 	Final func(f *image.OpenFile, add Final)
 
+	// Controls is told of a pseudo terminal, by its master, that was the
+	// controlling terminal of a session: who leads that has to take it
+	// (TIOCSCTTY). nil if sessions are not restored.
+	Controls func(master *image.OpenFile, pty sys.Pty)
+
 	// Warn says something in one line that the user should know.
 	Warn func(object, text string)
 

@@ -64,10 +64,11 @@ func (e pipeEnds) alone(c *SaveContext, d *Desc) (bool, error) {
 	return ready.Err, err
 }
 
-// holderOutside names a process outside the image that has the same pipe or
-// socket open: "process 17 (tee)". It looks at every process that it may look at, and says
-// "" if it finds none. A process that is just being made has everything open
-// until it executes its program, so whoever is found is asked twice.
+// holderOutside names a process outside the image that has the same pipe,
+// socket or terminal open: "process 17 (tee)". It looks at every process that
+// it may look at, and says "" if it finds none. A process that is just being
+// made has everything open until it executes its program, so whoever is found
+// is asked twice.
 func holderOutside(c *SaveContext, link string) string {
 	if c.channels == nil {
 		c.channels = openChannels(c)
@@ -86,7 +87,7 @@ func holderOutside(c *SaveContext, link string) string {
 	return ""
 }
 
-// openChannels lists the pipes and sockets that other processes have open, each
+// openChannels lists the pipes, sockets and pseudo terminals that other processes have open, each
 // with one of these processes.
 func openChannels(c *SaveContext) map[string]int {
 	channels := map[string]int{}
@@ -104,7 +105,7 @@ func openChannels(c *SaveContext) map[string]int {
 		fds, _ := p.FDs() // gone, or not to be looked at
 		for _, fd := range fds {
 			if link, err := p.FDLink(fd); err == nil &&
-				(strings.HasPrefix(link, "pipe:") || strings.HasPrefix(link, "socket:")) {
+				(strings.HasPrefix(link, "pipe:") || strings.HasPrefix(link, "socket:") || strings.HasPrefix(link, "/dev/pts/")) {
 				channels[link] = pid
 			}
 		}

@@ -9,7 +9,8 @@ var Table = []Kind{
 	// Kinds that are recognised by the name of an anonymous inode or by their
 	// file type, which nothing else can have.
 	eventfd{}, timerfd{}, signalfd{}, epoll{}, inotify{}, pidfd{}, pipe{}, fifo{},
-	unixSocket{},   // before stdio
+	unixSocket{},  // before stdio
+	ptmx{}, pts{}, // before tty
 	stdio{}, tty{}, // before device
 
 	// Files. A deleted memfd looks like a deleted file.

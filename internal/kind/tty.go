@@ -10,7 +10,8 @@ import (
 	"ckpt/internal/sys"
 )
 
-// tty is a terminal: the controlling one of the process, or any on 0, 1 and 2.
+// tty is a terminal whose master is outside: the controlling one of the
+// process, or any on 0, 1 and 2.
 // The restored process gets the terminal of the restart in its place, with the
 // settings put back that the program had made.
 type tty struct{}
@@ -56,13 +57,7 @@ func (d *Desc) isDevTTY() bool {
 }
 
 func (tty) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
-	if d.isPtyMaster() {
-		return &UnsupportedError{
-			d.object(), "the master of a pseudo terminal is not supported yet",
-			"save the programs inside it instead",
-		}
-	}
-	st, err := c.FS.Process(d.PID).Stat()
+	st, err := c.FS.Process(d.process(c)).Stat()
 	if err != nil {
 		return err
 	}
@@ -70,6 +65,9 @@ func (tty) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	rdev := d.Stat.Rdev
 	if d.isDevTTY() {
 		rdev = controlling
+	}
+	if number, ok := c.masterInside(rdev); ok {
+		return savePts(c, d, f, number)
 	}
 	det := ttyDetail{Number: stdioTerminal(c.All, rdev)}
 	if det.Number < 0 && rdev != controlling {
