@@ -31,5 +31,8 @@ const (
 	ArchSetFS = 0x1002
 )
 
-// ClockMonotonic is CLOCK_MONOTONIC of clock_gettime(2).
-const ClockMonotonic = 1
+// Clocks of clock_gettime(2).
+const (
+	ClockMonotonic     = 1
+	ClockThreadCPUTime = 3
+)

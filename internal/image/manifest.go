@@ -146,6 +146,7 @@ type Thread struct {
 	Policy     int            `json:"policy"`
 	Priority   int            `json:"priority,omitempty"`
 	Affinity   []uint64       `json:"affinity,omitempty"` // CPU mask words
+	IOPrio     int            `json:"io_prio,omitempty"`  // ioprio_get(2)
 
 	// RestOfSleep says that the registers are about to begin a nanosleep(2) or
 	// relative clock_nanosleep(2) anew of which only the rest is to be slept:
@@ -208,7 +209,6 @@ type Attributes struct {
 	KeepCaps    bool   `json:"keep_caps,omitempty"`
 	THPDisable  bool   `json:"thp_disable,omitempty"`
 	OOMScoreAdj int    `json:"oom_score_adj"`
-	IOPrio      int    `json:"io_prio,omitempty"`
 }
 
 // Credentials are the ids and capabilities of a process.

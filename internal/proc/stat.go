@@ -28,8 +28,14 @@ type Stat struct {
 	ExitCode                           int // as wait(2) gives it
 }
 
-// pfKthread is PF_KTHREAD in Stat.Flags (include/linux/sched.h).
-const pfKthread = 0x200000
+// Bits of Stat.Flags (PF_* of include/linux/sched.h).
+const (
+	pfExiting = 0x4
+	pfKthread = 0x200000
+)
+
+// Exiting reports whether the thread has begun to end.
+func (s *Stat) Exiting() bool { return s.Flags&pfExiting != 0 }
 
 // KernelThread reports whether it is a thread of the kernel itself.
 func (s *Stat) KernelThread() bool { return s.Flags&pfKthread != 0 }

@@ -42,6 +42,12 @@ type Status struct {
 // other threads is one too; Threads is more than 1 then.
 func (s *Status) Zombie() bool { return zombieState(s.State) }
 
+// Over reports whether all of the process has ended, or is about to: it has no
+// memory any more.
+func (s *Status) Over() bool {
+	return s.Zombie() && s.Threads <= 1 || !s.Zombie() && !s.HasMemory
+}
+
 // KernelThread reports whether it is a thread of the kernel itself.
 func (s *Status) KernelThread() bool {
 	if s.Kthread >= 0 {

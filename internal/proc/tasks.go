@@ -2,12 +2,35 @@ package proc
 
 import (
 	"errors"
+	"os"
+	"slices"
 	"strconv"
 )
 
 // Tasks lists the threads of the process, sorted. It is complete only if none
 // is made meanwhile: stop those it lists and look again until nothing is new.
 func (p Process) Tasks() ([]int, error) { return p.dir.numbers("task") }
+
+// Processes lists the processes that there are, sorted.
+func (f FS) Processes() ([]int, error) {
+	dir, err := os.Open(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil && n > 0 {
+			pids = append(pids, n)
+		}
+	}
+	slices.Sort(pids)
+	return pids, nil
+}
 
 // Children lists the children, those of one Thread in the order they were
 // made, or those of all threads of a process. It is reliable only if parent

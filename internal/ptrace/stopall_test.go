@@ -10,6 +10,7 @@ import (
 
 	"ckpt/internal/abi"
 	"ckpt/internal/ptrace"
+	"ckpt/internal/sys"
 )
 
 // threads starts testdata/threads.c and waits until it works.
@@ -170,6 +171,40 @@ func TestStopAllExec(t *testing.T) {
 			g.detach(th)
 		}
 	}
+}
+
+// TestSlowSeize: whoever waits for dead threads while others are seized leaves
+// the stops of living ones alone.
+func TestSlowSeize(t *testing.T) {
+	t.Parallel()
+	locked(t)
+	g := threads(t, "12")
+	all := g.seizeAll()
+	for _, th := range all {
+		if err := ptrace.Interrupt(th); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "stops", func() bool {
+		for _, th := range all {
+			if state(th.Tid()) != "t" {
+				return false
+			}
+		}
+		return true
+	})
+	for _, th := range all {
+		if err := sys.ReapThread(th.Tid()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := ptrace.StopAll(all, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for _, th := range all {
+		g.detach(th)
+	}
+	g.oks(2)
 }
 
 // TestShare injects into each of many threads, whose stacks have no room

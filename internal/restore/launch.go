@@ -58,8 +58,8 @@ func (p *preparation) inherit() error {
 	if len(t.Affinity) > 0 {
 		p.warnIf("CPU affinity", "is that of this shell", sys.SetAffinity(0, t.Affinity))
 	}
-	if own, err := sys.IOPriority(0); err != nil || own != a.IOPrio {
-		p.warnIf("I/O priority", "is that of this shell", sys.SetIOPriority(0, a.IOPrio))
+	if own, err := sys.IOPriority(0); err != nil || own != t.IOPrio {
+		p.warnIf("I/O priority", "is that of this shell", sys.SetIOPriority(0, t.IOPrio))
 	}
 	if err := p.keepClocks(); err != nil {
 		return err

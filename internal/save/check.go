@@ -46,6 +46,9 @@ func check(pfs proc.FS, pid int, helpers []int, path string, maps func(proc.Proc
 	}
 	r := &Report{PID: pid, Name: s.name(), Threads: s.status.Threads, Mapped: s.status.VmSize}
 	if len(s.obstacles) == 0 {
+		if err := s.checkSharers(pfs, helpers); err != nil {
+			return nil, nil, err
+		}
 		if err := s.checkInside(pfs, r, path, maps); err != nil {
 			return nil, nil, explain(pfs, pid, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"ckpt/internal/kind"
-	"ckpt/internal/proc"
 	"ckpt/internal/sys"
 )
 
@@ -36,9 +35,9 @@ func (s *subject) refuseDestination(path string, descs []*kind.Desc, mappings []
 
 // sameProcess refuses a process that has only got the number of the one that
 // was looked at before.
-func (s *subject) sameProcess(before *proc.Stat) error {
-	if s.stat.StartTime == before.StartTime {
+func (s *subject) sameProcess(start uint64) error {
+	if s.start == start {
 		return nil
 	}
-	return fmt.Errorf("process %d ended, and another one has its number now: %w", s.proc.PID, ErrNoProcess)
+	return fmt.Errorf("process %d ended, and another one has its number now: %w", s.pid, ErrNoProcess)
 }

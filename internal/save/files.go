@@ -40,13 +40,30 @@ type place struct {
 func openFiles(subjects ...*subject) (*files, error) {
 	f := &files{seen: map[identity][]int{}, local: map[place]*os.File{}}
 	for _, s := range subjects {
-		pidfd, err := sys.PidfdOpen(s.proc.PID)
+		pidfd, err := s.pidfd()
 		if err != nil {
-			return nil, errors.Join(gonePidfd(s.proc.PID, err), f.Close())
+			return nil, errors.Join(err, f.Close())
 		}
 		f.members = append(f.members, &member{s: s, pidfd: pidfd})
 	}
 	return f, nil
+}
+
+// pidfd opens the process for its descriptors, which a thread that lives leads
+// to.
+func (s *subject) pidfd() (int, error) {
+	open := sys.PidfdOpen
+	if s.leaderDead {
+		open = sys.PidfdOpenThread // kernel 6.9
+	}
+	fd, err := open(s.proc.PID)
+	if errors.Is(err, syscall.EINVAL) {
+		return -1, &RefusedError{s.name(), []Finding{{"process", "has lost its first thread, and this kernel does not let its files be reached then", ""}}}
+	}
+	if err != nil {
+		return -1, gonePidfd(s.pid, err)
+	}
+	return fd, nil
 }
 
 func gonePidfd(pid int, err error) error {

@@ -1,9 +1,12 @@
 package save
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"ckpt/internal/abi"
@@ -12,44 +15,106 @@ import (
 	"ckpt/internal/ptrace"
 )
 
-// frozen is a process that is stopped by us and will go on as if nothing had
-// happened when it is released.
+// frozen is a process whose threads are all stopped by us and will go on as if
+// nothing had happened when it is released.
 //
 // Precondition of all its methods: the goroutine is locked to the OS thread
 // that froze it.
 type frozen struct {
-	thread *ptrace.Thread
-	mem    *os.File
-	since  time.Time
-	resume *abi.Regs // registers to go on with, if they are not the ones it has
-	freed  bool
-
-	mask    uint64 // signals that the thread blocks
+	threads []*frozenThread // those that live, in the order of their ids
+	mem     *os.File
+	since   time.Time
+	freed   bool
 	actions map[int]abi.SigAction
 }
 
-// freeze stops the process, or says why it can not.
-func freeze(p proc.Process, timeout time.Duration) (*frozen, error) {
-	t, err := ptrace.Seize(p.PID)
+// frozenThread is one thread of it.
+type frozenThread struct {
+	*ptrace.Thread
+	mask   uint64    // signals that it blocks
+	resume *abi.Regs // registers to go on with, if they are not the ones it has
+}
+
+// freeze stops all threads of a process, or says why it can not.
+func freeze(pfs proc.FS, pid int, timeout time.Duration) (*frozen, error) {
+	f := &frozen{since: time.Now()}
+	err := f.stop(pfs.Process(pid), f.since.Add(timeout))
+	if err == nil {
+		// Not before: a running process may execute another program. A leader
+		// that has ended has no memory.
+		f.mem, err = os.OpenFile(pfs.Process(f.threads[0].Tid()).Path("mem"), os.O_RDWR, 0)
+	}
 	if err != nil {
-		return nil, endedMeanwhile(p.PID, err)
-	}
-	f := &frozen{thread: t, since: time.Now()}
-	if err := t.Stop(timeout); err != nil {
 		f.release()
-		return nil, endedMeanwhile(p.PID, err)
-	}
-	// Not before: a running process may execute another program.
-	if f.mem, err = os.OpenFile(p.Path("mem"), os.O_RDWR, 0); err != nil {
-		f.release()
-		return nil, gone(p.PID, err)
+		return nil, gone(pid, endedMeanwhile(pid, err))
 	}
 	return f, nil
 }
 
+// stop stops threads until there are no others. Those that are new have been
+// made by others before these were stopped.
+func (f *frozen) stop(p proc.Process, deadline time.Time) error {
+	zombies := map[int]bool{} // a leader stays one as long as others run
+	for {
+		tids, err := p.Tasks()
+		if err != nil {
+			return err
+		}
+		held := f.all()
+		known := maps.Clone(zombies)
+		for _, t := range held {
+			known[t.Tid()] = true
+		}
+		fresh := slices.DeleteFunc(tids, func(tid int) bool { return known[tid] })
+		if len(fresh) == 0 && len(held) == 0 {
+			return ended(p.PID)
+		}
+		if len(fresh) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return &RefusedError{fmt.Sprintf("process %d", p.PID), []Finding{{"process", "makes new threads faster than they can be stopped", "try again later"}}}
+		}
+		seized, err := ptrace.SeizeAll(fresh, held)
+		for _, t := range seized {
+			f.threads = append(f.threads, &frozenThread{Thread: t})
+		}
+		var refused *ptrace.SeizeError
+		if errors.As(err, &refused) && refused.Reason == ptrace.Zombie {
+			zombies[refused.Tid] = true
+		} else if err != nil {
+			return err
+		}
+		if err := ptrace.StopAll(f.all(), time.Until(deadline)); err != nil {
+			return err
+		}
+		f.threads = slices.DeleteFunc(f.threads, func(t *frozenThread) bool { return t.Gone() })
+	}
+	slices.SortFunc(f.threads, func(a, b *frozenThread) int {
+		return cmp.Or(-cmp.Compare(lead(a, p.PID), lead(b, p.PID)), cmp.Compare(a.Tid(), b.Tid()))
+	})
+	return nil
+}
+
+// lead is 1 for the leader, whose id need not be the lowest.
+func lead(t *frozenThread, pid int) int {
+	if t.Tid() == pid {
+		return 1
+	}
+	return 0
+}
+
+func (f *frozen) all() []*ptrace.Thread {
+	var all []*ptrace.Thread
+	for _, t := range f.threads {
+		all = append(all, t.Thread)
+	}
+	return all
+}
+
 // alive gives an error if the process has been killed.
 func (f *frozen) alive() error {
-	_, err := f.thread.Regs()
+	_, err := f.threads[0].Regs()
 	return err
 }
 
@@ -74,83 +139,41 @@ func (f *frozen) release() error {
 	if f.mem != nil {
 		defer f.mem.Close()
 	}
-	if f.resume != nil && f.thread.Stopped() && !f.interrupted() {
-		if err := f.thread.SetRegs(*f.resume); err != nil {
-			f.thread.Detach()
-			return err
-		}
+	// All registers before the first thread runs: it may take a signal.
+	interrupted, claimed := make([]bool, len(f.threads)), uint64(0)
+	for i, t := range f.threads {
+		interrupted[i] = t.resume != nil && t.Stopped() && f.interrupted(t, claimed)
+		claimed |= ^t.mask
 	}
-	return f.thread.Detach()
+	var errs []error
+	for i, t := range f.threads {
+		// One that does not stand is let go by the kernel when our OS thread
+		// ends.
+		if !t.Stopped() {
+			continue
+		}
+		if t.resume != nil && !interrupted[i] {
+			errs = append(errs, t.SetRegs(*t.resume))
+		}
+		errs = append(errs, t.Detach())
+	}
+	return errors.Join(errs...)
 }
 
-// interrupted reports whether a handler is about to run, for a signal that came
-// while the process was frozen: then the EINTR that its call has got is the
-// right one.
-func (f *frozen) interrupted() bool {
-	t := image.Thread{SigMask: f.mask}
+// interrupted reports whether a handler is about to run in the thread, for a
+// signal that came while the process was frozen: then the EINTR that its call
+// has got is the right one. claimed are signals that other threads take.
+func (f *frozen) interrupted(ft *frozenThread, claimed uint64) bool {
+	t := image.Thread{SigMask: ft.mask}
 	var shared [][]byte
 	var err error
-	if t.Pending, err = pending(f.thread, false); err != nil {
+	if t.Pending, err = pending(ft.Thread, false); err != nil {
 		return false // it is gone
 	}
-	if shared, err = pending(f.thread, true); err != nil {
+	if shared, err = pending(ft.Thread, true); err != nil {
 		return false
 	}
-	return nextHandler(&t, shared, f.actions) != ptrace.NoHandler
-}
-
-// threadState collects what belongs to the one thread of the process. regs are
-// its registers as it stopped.
-func (f *frozen) threadState(s *subject, t *image.Thread, shared *[][]byte, actions map[int]abi.SigAction) error {
-	t.TID = f.thread.Tid()
-	regs, err := f.thread.Regs()
-	if err != nil {
-		return err
-	}
-	if t.XSave, err = f.thread.XState(); err != nil {
-		return err
-	}
-	if t.SigMask, err = f.thread.SigMask(); err != nil {
-		return err
-	}
-	if t.Pending, err = pending(f.thread, false); err != nil {
-		return err
-	}
-	if *shared, err = pending(f.thread, true); err != nil {
-		return err
-	}
-	if t.Rseq, err = f.thread.Rseq(); err != nil {
-		return err
-	}
-	head, size, err := ptrace.RobustList(t.TID)
-	if err != nil {
-		return err
-	}
-	t.RobustList = image.RobustList{Head: image.Addr(head), Size: size}
-	if t.Comm, err = s.proc.Comm(); err != nil {
-		return err
-	}
-
-	f.mask, f.actions = t.SigMask, actions
-	handler := nextHandler(t, *shared, actions)
-	_, running := ptrace.RestartRegs(regs, handler)
-	img, ok := ptrace.ImageRegs(f.mem, regs, handler)
-	if !ok {
-		s.refuse("process", "waits in a system call that was interrupted before, and the kernel does not tell which", "try again in a moment")
-	}
-	rip, err := ptrace.RseqRip(f.mem, t.Rseq, img.Rip)
-	if err != nil {
-		return err
-	}
-	if rip != img.Rip {
-		// The injected calls cost the running thread its protection, too.
-		img.Rip, running.Rip = rip, rip
-	}
-	t.Regs, t.RestOfSleep = img, ptrace.RestOfSleep(regs, img)
-	if running != regs {
-		f.resume = &running
-	}
-	return nil
+	return nextHandler(&t, shared, claimed, f.actions) != ptrace.NoHandler
 }
 
 // pending lists queued signals as the manifest has them.
@@ -166,12 +189,18 @@ func pending(t *ptrace.Thread, shared bool) ([][]byte, error) {
 	return out, nil
 }
 
-// nextHandler says what handler will run as soon as the thread goes on.
-func nextHandler(t *image.Thread, shared [][]byte, actions map[int]abi.SigAction) ptrace.Handler {
-	for _, queue := range [][][]byte{t.Pending, shared} {
+// nextHandler says what handler will run as soon as the thread goes on. Of the
+// signals to the whole process it takes those that are not claimed: the threads
+// are let go in their order, so that earlier ones take what they do not block.
+func nextHandler(t *image.Thread, shared [][]byte, claimed uint64, actions map[int]abi.SigAction) ptrace.Handler {
+	for i, queue := range [][][]byte{t.Pending, shared} {
+		blocked := t.SigMask
+		if i > 0 {
+			blocked |= claimed
+		}
 		for _, info := range queue {
 			sig := int(info[0]) // si_signo, little endian, at most 64
-			if sig < 1 || sig > abi.NSig || t.SigMask&(1<<(sig-1)) != 0 {
+			if sig < 1 || sig > abi.NSig || blocked&(1<<(sig-1)) != 0 {
 				continue
 			}
 			a, set := actions[sig]

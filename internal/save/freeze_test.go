@@ -35,7 +35,7 @@ func TestNextHandler(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		thread, shared [][]byte
-		mask           uint64
+		mask, claimed  uint64
 		want           ptrace.Handler
 	}{
 		{name: "none", want: ptrace.NoHandler},
@@ -48,9 +48,11 @@ func TestNextHandler(t *testing.T) {
 		{name: "default", thread: queue(18, 1), want: ptrace.NoHandler},
 		{name: "last", thread: queue(64), want: ptrace.InterruptHandler},
 		{name: "last blocked", thread: queue(64), mask: 1 << 63, want: ptrace.NoHandler},
+		{name: "another thread's", shared: queue(plain), claimed: 1 << (plain - 1), want: ptrace.NoHandler},
+		{name: "its own, not another thread's", thread: queue(plain), claimed: ^uint64(0), want: ptrace.InterruptHandler},
 		{name: "no signal", thread: queue(0, 65, 255), want: ptrace.NoHandler},
 	} {
-		if got := nextHandler(&image.Thread{Pending: c.thread, SigMask: c.mask}, c.shared, actions); got != c.want {
+		if got := nextHandler(&image.Thread{Pending: c.thread, SigMask: c.mask}, c.shared, c.claimed, actions); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

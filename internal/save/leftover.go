@@ -19,11 +19,16 @@ import (
 // at again in every generation; only one whose sleep a handler left by
 // siglongjmp stays for good.
 //
+// The mapping of an injector that died goes, too.
+//
 // A thread that is in the rest of a sleep there (plan.Sleep) is changed to what
 // it would be without.
 func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []image.Thread) []proc.VMA {
 	kept := vmas[:0:0]
 	for i := 0; i < len(vmas); i++ {
+		if isScratch(&vmas[i]) {
+			continue
+		}
 		if i+1 < len(vmas) && mayBeLeft(&vmas[i], &vmas[i+1]) {
 			left, err := plan.FindLeftover(mem, vmas[i].Start)
 			if err == nil && !inUse(left, vmas[i].Start, vmas[i+1].End, mem, threads) {
@@ -49,6 +54,9 @@ func inUse(left *plan.Leftover, start, end uint64, mem io.ReaderAt, threads []im
 	used := false
 	for i := range threads {
 		t := &threads[i]
+		if t.Dead {
+			continue
+		}
 		if t.Regs.Rip < start || t.Regs.Rip >= end {
 			used = used || left.Used(mem, t.AltStack.SP+t.AltStack.Size)
 			continue

@@ -134,7 +134,7 @@ func TestFrozenTooSlowly(t *testing.T) {
 		return err == nil && len(list) == 1
 	})
 	err := onOwnThread(func() error {
-		_, err := freeze(p, 50*time.Millisecond)
+		_, err := freeze(proc.Host(), g.pid, 50*time.Millisecond)
 		return err
 	})
 	var slow *ptrace.TimeoutError

@@ -17,7 +17,7 @@ import (
 	"ckpt/internal/proc"
 )
 
-// build compiles testdata/target.c, once.
+// build compiles testdata/*.c, once, and gives the path of target.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "save-test-")
 	if err != nil {
@@ -27,8 +27,11 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "target")
-	if out, err := exec.Command("gcc", "-O1", "-w", "-o", path, "testdata/target.c").CombinedOutput(); err != nil {
-		return path, fmt.Errorf("gcc: %w\n%s", err, out)
+	for _, name := range []string{"target", "threads"} {
+		gcc := exec.Command("gcc", "-O1", "-w", "-pthread", "-o", filepath.Join(dir, name), "testdata/"+name+".c")
+		if out, err := gcc.CombinedOutput(); err != nil {
+			return path, fmt.Errorf("gcc: %w\n%s", err, out)
+		}
 	}
 	return path, nil
 })
@@ -65,11 +68,17 @@ func start(t *testing.T, args ...string) *target {
 
 func startAs(t *testing.T, attr *syscall.SysProcAttr, args ...string) *target {
 	t.Helper()
+	return startProgram(t, attr, "target", args...)
+}
+
+// startProgram starts another program of testdata.
+func startProgram(t *testing.T, attr *syscall.SysProcAttr, name string, args ...string) *target {
+	t.Helper()
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(filepath.Join(filepath.Dir(path), name), args...)
 	cmd.SysProcAttr = attr
 	cmd.Dir = "/"
 	stdin, err := cmd.StdinPipe()

@@ -12,7 +12,7 @@ import (
 // prepared is what is found out while the process still runs, so that it need
 // not stand still for it.
 type prepared struct {
-	stat    *proc.Stat // its start time and the pid name the process for good
+	start   uint64     // of the process; with the pid it names it for good
 	host    image.Host // all but what describeThread adds
 	code    injectable
 	buffers [copyWorkers][]byte
@@ -22,7 +22,7 @@ type prepared struct {
 // prepare does what can be done before the process is frozen.
 func prepare(pfs proc.FS, s *subject) (*prepared, error) {
 	p := &prepared{
-		stat: s.stat, code: findCode(s.proc),
+		start: s.start, code: findCode(s.proc),
 		noRoom: roomForTwin(pfs, s.proc, cgroupRoot, s.status.RssAnon),
 	}
 	var err error

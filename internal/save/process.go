@@ -17,26 +17,48 @@ import (
 
 // subject is the process that is to be saved, as /proc shows it at one moment.
 type subject struct {
-	proc   proc.Process
-	status *proc.Status
-	stat   *proc.Stat
-	areas  []image.Area // found by check
+	pid int
+	// proc is where to see what the threads share. It is the directory of a
+	// thread that lives: that of a leader that has ended shows neither memory
+	// nor files.
+	proc       proc.Process
+	status     *proc.Status
+	stat       *proc.Stat
+	comm       string // of the leader
+	start      uint64 // of the leader: with the pid it names the process for good
+	leaderDead bool
+	threads    map[int]*proc.Status // those that live
+	areas      []image.Area         // found by check
 	findings
 }
 
 // name is what messages call the process: "python3 (4711)".
-func (s *subject) name() string { return fmt.Sprintf("%s (%d)", s.status.Name, s.proc.PID) }
+func (s *subject) name() string { return fmt.Sprintf("%s (%d)", s.comm, s.pid) }
+
+// thread is what messages call a thread, in a process of one thread "process".
+func (s *subject) thread(tid int) string {
+	if len(s.threads) <= 1 {
+		return "process"
+	}
+	return fmt.Sprintf("thread %d (%s)", tid, s.threads[tid].Name)
+}
 
 // look reads what the process is and notes what about it as a whole can not be
 // saved. ErrNoProcess if there is none.
 func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
-	s := &subject{proc: pfs.Process(pid)}
+	s := &subject{pid: pid, proc: pfs.Process(pid)}
 	var err error
 	if s.status, err = s.proc.Status(); err != nil {
 		return nil, gone(pid, err)
 	}
 	if s.stat, err = s.proc.Stat(); err != nil {
 		return nil, gone(pid, err)
+	}
+	s.comm, s.start = s.status.Name, s.stat.StartTime
+	if s.status.Zombie() && s.status.Threads > 1 {
+		if err := s.lookBeyondLeader(pfs); err != nil {
+			return nil, gone(pid, err)
+		}
 	}
 	switch {
 	case s.status.KernelThread():
@@ -53,7 +75,7 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 	_, exe := s.proc.Exe() // even root may not, in a container that keeps its first process to itself
 	if errors.Is(fds, fs.ErrPermission) || errors.Is(exe, fs.ErrPermission) {
 		// One that is ending belongs to root for a moment.
-		if st, err := s.proc.Status(); err != nil || st.Zombie() || !st.HasMemory {
+		if st, err := s.proc.Status(); err != nil || st.Over() {
 			return nil, ended(pid)
 		}
 		s.refuseForeign()
@@ -63,20 +85,11 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		s.refuse("process", "is this very ckpt", "")
 		return s, nil
 	}
-	if n := s.status.TracerPid; n != 0 && !ours(pfs, n) {
-		tracer, _ := pfs.Process(n).Comm() // only for the message
-		s.refuse("process", fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
-	}
-	if n := s.status.Threads; n > 1 {
-		s.refuse("process", fmt.Sprintf("has %d threads, and this version saves single-threaded programs", n), "")
-	}
-	if s.status.Seccomp != 0 {
-		s.refuse("process", "runs under a seccomp filter", "")
-	}
-	if slices.Contains(s.status.ThreadFeatures, "shstk") {
-		s.refuse("process", "uses a shadow stack (CET)", "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off")
-	}
-	for _, check := range []func() error{s.checkExecutable, s.checkPlace, func() error { return s.checkRelatives(pfs, helpers) }} {
+	for _, check := range []func() error{
+		s.checkExecutable, s.checkPlace,
+		func() error { return s.checkThreads(pfs) },
+		func() error { return s.checkRelatives(pfs, helpers) },
+	} {
 		if err := check(); err != nil {
 			return nil, gone(pid, err)
 		}
@@ -117,7 +130,7 @@ func gone(pid int, err error) error {
 func (s *subject) checkExecutable() error {
 	f, err := os.Open(s.proc.Path("exe"))
 	if err != nil {
-		return fmt.Errorf("open the program of process %d: %w", s.proc.PID, err)
+		return fmt.Errorf("open the program of process %d: %w", s.pid, err)
 	}
 	defer f.Close()
 	var ident [elf.EI_NIDENT]byte
@@ -138,7 +151,7 @@ func (s *subject) checkPlace() error {
 	} {
 		theirs, err := os.Readlink(s.proc.Path("ns/" + ns.file))
 		if err != nil {
-			return fmt.Errorf("look at the namespaces of process %d: %w", s.proc.PID, err)
+			return fmt.Errorf("look at the namespaces of process %d: %w", s.pid, err)
 		}
 		if ours, err := os.Readlink("/proc/self/ns/" + ns.file); err == nil && ours != theirs {
 			s.refuse("process", "is in another "+ns.what+" namespace, perhaps a container", "run ckpt inside it")
@@ -210,7 +223,7 @@ func (s *subject) tracedWith(pfs proc.FS, child, tracer int) bool {
 
 // describe fills what a look tells into the manifest.
 func (s *subject) describe(p *image.Process) error {
-	p.PID, p.PPID, p.PGID, p.SID = s.proc.PID, s.stat.PPid, s.stat.Pgrp, s.stat.Session
+	p.PID, p.PPID, p.PGID, p.SID = s.pid, s.stat.PPid, s.stat.Pgrp, s.stat.Session
 	p.Umask = s.status.Umask
 	p.Credentials = image.Credentials{
 		UID: s.status.Uid, GID: s.status.Gid, Groups: s.status.Groups,

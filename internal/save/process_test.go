@@ -93,6 +93,19 @@ func (g *tree) add(pid, name string) {
 	g.write("../"+pid+"/comm", name+"\n")
 }
 
+// thread makes the process one of two threads; the second one's status differs
+// by the replacements.
+func (g *tree) thread(tid string, differs []string) {
+	g.t.Helper()
+	g.replace("status", "Threads:\t1", "Threads:\t2")
+	b, err := os.ReadFile(g.path("status"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	text := strings.NewReplacer(append(differs, "Pid:\t1001", "Pid:\t"+tid)...).Replace(string(b))
+	g.write("task/"+tid+"/status", text)
+}
+
 func TestLook(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -100,9 +113,23 @@ func TestLook(t *testing.T) {
 		helpers []int
 		want    string // "" if it can be saved
 	}{
-		"plain":         {change: func(g *tree) {}},
-		"zombie":        {change: func(g *tree) { g.replace("status", "State:\tS (sleeping)", "State:\tZ (zombie)") }, want: "process: is a zombie"},
-		"threads":       {change: func(g *tree) { g.replace("status", "Threads:\t1", "Threads:\t7") }, want: "process: has 7 threads"},
+		"plain":       {change: func(g *tree) {}},
+		"zombie":      {change: func(g *tree) { g.replace("status", "State:\tS (sleeping)", "State:\tZ (zombie)") }, want: "process: is a zombie"},
+		"threads":     {change: func(g *tree) { g.thread("1002", nil) }},
+		"two users":   {change: func(g *tree) { g.thread("1002", []string{"Uid:\t0\t0", "Uid:\t7\t0"}) }, want: "thread 1002 (bash): has user or group ids of its own"},
+		"two groups":  {change: func(g *tree) { g.thread("1002", []string{"Groups:\t", "Groups:\t77 "}) }, want: "thread 1002 (bash): has user or group ids of its own"},
+		"two powers":  {change: func(g *tree) { g.thread("1002", []string{"CapAmb:\t000000000000000", "CapAmb:\t000000000000001"}) }, want: "thread 1002 (bash): has capabilities of its own"},
+		"one filter":  {change: func(g *tree) { g.thread("1002", []string{"Seccomp:\t0", "Seccomp:\t2"}) }, want: "thread 1002 (bash): runs under a seccomp filter"},
+		"one promise": {change: func(g *tree) { g.thread("1002", []string{"NoNewPrivs:\t0", "NoNewPrivs:\t1"}) }, want: "thread 1002 (bash): has a no_new_privs flag of its own"},
+		"one traced":  {change: func(g *tree) { g.thread("1002", []string{"TracerPid:\t0", "TracerPid:\t1500"}); g.add("1500", "gdb") }, want: "thread 1002 (bash): is being traced by gdb (1500)"},
+		"two networks": {change: func(g *tree) {
+			g.thread("1002", nil)
+			g.link("ns/net", "net:[1]")
+			g.link("task/1002/ns/net", "net:[2]")
+		}, want: "thread 1002 (bash): has a namespace (net) of its own"},
+		"ended thread": {change: func(g *tree) {
+			g.thread("1002", []string{"State:\tS (sleeping)", "State:\tZ (zombie)", "Uid:\t0", "Uid:\t7"})
+		}},
 		"a thread":      {change: func(g *tree) { g.replace("status", "Tgid:\t1001", "Tgid:\t1000") }, want: "process: is a thread of process 1000 (save that one)"},
 		"seccomp":       {change: func(g *tree) { g.replace("status", "Seccomp:\t0", "Seccomp:\t2") }, want: "process: runs under a seccomp filter"},
 		"shadow stack":  {change: func(g *tree) { g.replace("status", "Threads:", "x86_Thread_features:\tshstk \nThreads:") }, want: "process: uses a shadow stack"},
@@ -175,11 +202,11 @@ func TestForeign(t *testing.T) {
 // TestSameProcess: a number that was given anew is not the same process.
 func TestSameProcess(t *testing.T) {
 	t.Parallel()
-	s := &subject{stat: &proc.Stat{StartTime: 5}}
-	if err := s.sameProcess(&proc.Stat{StartTime: 5}); err != nil {
+	s := &subject{start: 5}
+	if err := s.sameProcess(5); err != nil {
 		t.Error(err)
 	}
-	if err := s.sameProcess(&proc.Stat{StartTime: 4}); !errors.Is(err, ErrNoProcess) {
+	if err := s.sameProcess(4); !errors.Is(err, ErrNoProcess) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"ckpt/internal/ptrace"
 )
 
+// sigevNone is SIGEV_NONE (include/uapi/asm-generic/siginfo.h).
+const sigevNone = 1
+
 // remote asks a frozen process about itself, by making it call the system. All
 // calls are queries: a process in which they were interrupted at any point is
 // the same as before.
@@ -73,13 +76,6 @@ func (r *remote) words(n int) []uint64 {
 // word32 reads the int at the start of scratch memory.
 func (r *remote) word32() int32 { return int32(r.words(1)[0]) }
 
-// altStack fetches the alternate signal stack of the thread.
-func (r *remote) altStack() abi.StackT {
-	r.call("alternate signal stack", abi.SysSigaltstack, 0, r.scratch)
-	w := r.words(3)
-	return abi.StackT{SP: w[0], Flags: int32(w[1]), Size: w[2]}
-}
-
 // brk fetches the end of the heap.
 func (r *remote) brk() image.Addr {
 	return image.Addr(r.call("program break", abi.SysBrk, 0))
@@ -105,6 +101,9 @@ func (r *remote) posixTimer(t proc.Timer) image.POSIXTimer {
 	}
 	if t.ThreadDirected() {
 		p.TID = t.Target
+		if t.Target == 0 {
+			p.Notify = sigevNone // nobody is told any more
+		}
 	}
 	r.call(fmt.Sprintf("timer %d", t.ID), abi.SysTimerGettime, uint64(t.ID), r.scratch)
 	w := r.words(4)
@@ -114,26 +113,32 @@ func (r *remote) posixTimer(t proc.Timer) image.POSIXTimer {
 	return p
 }
 
-// tidAddress fetches the address that set_tid_address(2) set. Kernels without
-// CONFIG_CHECKPOINT_RESTORE do not tell; it is zero then.
-func (r *remote) tidAddress() image.Addr {
-	if _, ok := r.optional("tid address", abi.SysPrctl, abi.PrGetTIDAddress, r.scratch); !ok {
-		return 0
-	}
-	return image.Addr(r.words(1)[0])
-}
-
-// attributes fetches the prctl settings of process and thread.
-func (r *remote) attributes(a *image.Attributes, t *image.Thread) {
+// attributes fetches the prctl settings of the process.
+func (r *remote) attributes(a *image.Attributes) {
 	a.Dumpable = int(r.call("dumpable attribute", abi.SysPrctl, abi.PrGetDumpable))
 	a.KeepCaps = r.call("keep-capabilities flag", abi.SysPrctl, abi.PrGetKeepCaps) != 0
-	t.TimerSlack = r.call("timer slack", abi.SysPrctl, abi.PrGetTimerSlack)
 	thp, _ := r.optional("THP setting", abi.SysPrctl, abi.PrGetTHPDisable)
 	a.THPDisable = thp != 0
-	r.call("parent death signal", abi.SysPrctl, abi.PrGetPDeathSig, r.scratch)
-	t.PDeathSig = int(r.word32())
 	r.call("subreaper attribute", abi.SysPrctl, abi.PrGetChildSubreaper, r.scratch)
 	a.Subreaper = r.word32() != 0
+}
+
+// thread fetches what only the thread itself can tell, results one after the
+// other so that they are read once.
+func (r *remote) thread(t *image.Thread) {
+	const stack, tid, signal = 0, 3, 4 // words
+	at := func(word uint64) uint64 { return r.scratch + 8*word }
+	r.call("alternate signal stack", abi.SysSigaltstack, 0, at(stack))
+	// Kernels without CONFIG_CHECKPOINT_RESTORE do not tell; it is zero then.
+	_, told := r.optional("tid address", abi.SysPrctl, abi.PrGetTIDAddress, at(tid))
+	r.call("parent death signal", abi.SysPrctl, abi.PrGetPDeathSig, at(signal))
+	t.TimerSlack = r.call("timer slack", abi.SysPrctl, abi.PrGetTimerSlack)
+	w := r.words(5)
+	t.AltStack = abi.StackT{SP: w[0], Flags: int32(w[1]), Size: w[2]}
+	if told {
+		t.TIDAddress = image.Addr(w[tid])
+	}
+	t.PDeathSig = int(int32(w[signal]))
 }
 
 // hasLDT reports whether the thread has a local descriptor table, which code

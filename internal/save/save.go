@@ -59,7 +59,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	pfs := c.fs
-	f, err := freeze(pfs.Process(o.PID), o.Timeout)
+	f, err := freeze(pfs, o.PID, o.Timeout)
 	if err != nil {
 		return nil, explain(pfs, o.PID, err)
 	}
@@ -124,7 +124,7 @@ func explain(pfs proc.FS, pid int, err error) error {
 		return err
 	}
 	st, serr := pfs.Process(pid).Status()
-	if errors.Is(serr, proc.ErrGone) || serr == nil && (st.Zombie() || !st.HasMemory) ||
+	if errors.Is(serr, proc.ErrGone) || serr == nil && st.Over() ||
 		errors.Is(err, ptrace.ErrGone) || errors.Is(err, proc.ErrGone) {
 		return ended(pid)
 	}
@@ -215,7 +215,7 @@ func (c *collector) look(p *image.Process) ([]proc.VMA, error) {
 	if c.s, err = look(c.fs, c.o.PID, c.o.Helpers); err != nil {
 		return nil, err
 	}
-	if err := c.s.sameProcess(c.before.stat); err != nil {
+	if err := c.s.sameProcess(c.before.start); err != nil {
 		return nil, err
 	}
 	if err := c.refusal(); err != nil {
@@ -300,71 +300,12 @@ func (c *collector) refusal() error {
 	return &RefusedError{c.s.name(), c.s.obstacles}
 }
 
-// state collects the process's own state and that of its thread.
-func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
-	timers, err := c.s.proc.Timers()
-	if err != nil {
-		return fmt.Errorf("find the process's timers: %w", err)
-	}
-	var t image.Thread
-	if err := c.inject(p, &t, vmas, timers); err != nil {
-		return err
-	}
-	if err := c.frozen.threadState(c.s, &t, &p.Signals.Pending, p.Signals.Actions); err != nil {
-		return err
-	}
-	if err := scheduling(c.s, &t, &p.Attributes); err != nil {
-		return err
-	}
-	p.Stopped = c.frozen.thread.GroupStopped()
-	p.Threads = []image.Thread{t}
-	return nil
-}
-
-// inject asks the process for what /proc does not tell.
-func (c *collector) inject(p *image.Process, t *image.Thread, vmas []proc.VMA, timers []proc.Timer) (err error) {
-	gadgets, texts := c.before.code.gadgets, texts(vmas)
-	if !c.before.code.holds(c.frozen.mem, texts) {
-		if gadgets, err = ptrace.FindGadgets(c.frozen.mem, texts); err != nil {
-			return err
-		}
-	}
-	in, err := ptrace.Inject(c.frozen.thread, ptrace.Options{
-		Mem: c.frozen.mem, Gadgets: gadgets, Stack: stackOf(vmas), Timeout: c.o.Timeout,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	r := newRemote(in)
-	p.Memory.Brk = r.brk()
-	p.Timers.Interval = r.intervalTimers()
-	for _, timer := range timers {
-		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
-	}
-	t.AltStack = r.altStack()
-	t.TIDAddress = r.tidAddress()
-	r.attributes(&p.Attributes, t)
-	if r.hasLDT() {
-		c.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
-	}
-	if r.err != nil {
-		return r.err
-	}
-	if c.noTwin = c.makeTwin(in, &p.Attributes); c.noTwin != nil {
-		p.Signals.Actions = r.signalActions()
-		return r.err
-	}
-	p.Signals.Actions, err = twinActions(c.twin)
-	return err
-}
-
 // identify completes the manifest.
 func (c *collector) identify(p image.Process) error {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
 	host := c.before.host
-	if err := describeThread(&host, c.fs, c.o.PID, p.Threads[0].XSave); err != nil {
+	if err := describeThread(&host, c.fs, c.s.proc.PID, living(p.Threads).XSave); err != nil {
 		return err
 	}
 	files := c.manifest.Files

@@ -48,7 +48,7 @@ func TestState(t *testing.T) {
 	if len(p.Timers.POSIX) != 1 || p.Timers.POSIX[0].Interval != 5e9+6 || p.Timers.POSIX[0].Value <= 1900e9 || p.Timers.POSIX[0].Signal != 64 {
 		t.Errorf("timers: %+v", p.Timers.POSIX)
 	}
-	if th.TimerSlack != 123456 || th.PDeathSig != 9 || !p.Attributes.Subreaper || p.Attributes.Dumpable != 1 || p.Attributes.KeepCaps {
+	if th.TimerSlack != 123456 || th.PDeathSig != 23 || !p.Attributes.Subreaper || p.Attributes.Dumpable != 1 || p.Attributes.KeepCaps {
 		t.Errorf("slack %d, death signal %d, %+v", th.TimerSlack, th.PDeathSig, p.Attributes)
 	}
 	if th.SigMask != 1<<(12-1) || len(p.Signals.Pending)+len(th.Pending) != 1 {

@@ -34,6 +34,15 @@ func OpenProcess(pid int, thread bool) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
+// PidfdOpenThread opens one thread (Linux 6.9; EINVAL before).
+func PidfdOpenThread(tid int) (int, error) {
+	fd, err := unix.PidfdOpen(tid, PidfdThread)
+	if err != nil {
+		return -1, os.NewSyscallError("pidfd_open", err)
+	}
+	return fd, nil
+}
+
 // PidfdGetfd returns a new descriptor of this process for the open file
 // description that fd refers to in the process behind pidfd, see
 // pidfd_getfd(2) (Linux 5.6). It needs the rights of ptrace attach. The

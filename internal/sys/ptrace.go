@@ -145,11 +145,23 @@ func SleepThread(d time.Duration) {
 // ReapThread is WaitThread for the end of a thread only. The calling OS thread
 // need not be the one that traces it.
 func ReapThread(tid int) error {
+	// Of traced threads waitid(2) tells stops, too, asked or not: so look first
+	// what there is, and leave it.
 	var info [128]byte // siginfo_t
-	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_PID, uintptr(tid), uintptr(unsafe.Pointer(&info)),
-		unix.WEXITED|unix.WNOHANG|unix.WALL, 0, 0)
-	if errno != 0 {
-		return fmt.Errorf("waitid for thread %d: %w", tid, errno)
+	wait := func(flags uintptr) error {
+		_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_PID, uintptr(tid), uintptr(unsafe.Pointer(&info)),
+			unix.WEXITED|unix.WNOHANG|unix.WALL|flags, 0, 0)
+		if errno != 0 {
+			return fmt.Errorf("waitid for thread %d: %w", tid, errno)
+		}
+		return nil
+	}
+	if err := wait(unix.WNOWAIT); err != nil {
+		return err
+	}
+	switch code := *(*int32)(unsafe.Pointer(&info[8])); code { // si_code
+	case 1, 2, 3: // CLD_EXITED, CLD_KILLED, CLD_DUMPED
+		return wait(0)
 	}
 	return nil
 }

@@ -78,6 +78,12 @@ func SetIOPriority(tid, priority int) error {
 	return nil
 }
 
+// Nice returns the nice value of a thread (getpriority(2)).
+func Nice(tid int) (int, error) {
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
+	return 20 - n, os.NewSyscallError("getpriority", err) // the kernel gives 1 to 40
+}
+
 // SetNice sets the nice value of a thread (setpriority(2)).
 func SetNice(tid, nice int) error {
 	return os.NewSyscallError("setpriority", unix.Setpriority(unix.PRIO_PROCESS, tid, nice))

@@ -1,0 +1,145 @@
+package save
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"ckpt/internal/proc"
+	"ckpt/internal/sys"
+)
+
+// lookBeyondLeader finds a thread that lives. The kernel keeps an ended leader as
+// a zombie until the last thread has ended.
+func (s *subject) lookBeyondLeader(pfs proc.FS) error {
+	tids, err := s.proc.Tasks()
+	if err != nil {
+		return err
+	}
+	for _, tid := range tids {
+		p := pfs.Process(tid)
+		status, err := p.Status()
+		if errors.Is(err, proc.ErrGone) || err == nil && status.Zombie() {
+			continue
+		} else if err != nil {
+			return err
+		}
+		stat, err := p.Stat()
+		if err != nil {
+			return err
+		}
+		s.proc, s.status, s.stat, s.leaderDead = p, status, stat, true
+		return nil
+	}
+	return nil // the last one has just ended
+}
+
+// checkThreads refuses threads that a restore could not make again, because
+// they do not share with the others what threads share.
+func (s *subject) checkThreads(pfs proc.FS) error {
+	s.threads = map[int]*proc.Status{s.proc.PID: s.status}
+	if s.status.Threads > 1 {
+		tids, err := pfs.Process(s.pid).Tasks()
+		if err != nil {
+			return err
+		}
+		for _, tid := range tids {
+			if tid == s.proc.PID {
+				continue
+			}
+			st, err := pfs.Thread(s.pid, tid).Status()
+			if errors.Is(err, proc.ErrGone) || err == nil && st.Zombie() {
+				continue
+			} else if err != nil {
+				return err
+			}
+			s.threads[tid] = st
+		}
+	}
+	for _, tid := range slices.Sorted(maps.Keys(s.threads)) {
+		s.checkThread(pfs, tid, s.threads[tid])
+		if tid != s.proc.PID {
+			s.checkShared(pfs, tid, s.threads[tid])
+		}
+	}
+	return nil
+}
+
+// checkThread refuses what stands against any thread.
+func (s *subject) checkThread(pfs proc.FS, tid int, st *proc.Status) {
+	name := s.thread(tid)
+	if n := st.TracerPid; n != 0 && !ours(pfs, n) {
+		tracer, _ := pfs.Process(n).Comm() // only for the message
+		s.refuse(name, fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
+	}
+	if st.Seccomp != 0 {
+		s.refuse(name, "runs under a seccomp filter", "")
+	}
+	if slices.Contains(st.ThreadFeatures, "shstk") {
+		s.refuse(name, "uses a shadow stack (CET)", "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off")
+	}
+}
+
+// checkShared refuses a thread that has for itself what threads mostly share.
+func (s *subject) checkShared(pfs proc.FS, tid int, st *proc.Status) {
+	name, all := s.thread(tid), s.status
+	own := func(what string) { s.refuse(name, "has "+what+" of its own, unlike the rest of its process", "") }
+	if st.Uid != all.Uid || st.Gid != all.Gid || !slices.Equal(st.Groups, all.Groups) {
+		own("user or group ids")
+	}
+	if st.CapInh != all.CapInh || st.CapPrm != all.CapPrm || st.CapEff != all.CapEff || st.CapBnd != all.CapBnd || st.CapAmb != all.CapAmb {
+		own("capabilities")
+	}
+	if st.NoNewPrivs != all.NoNewPrivs {
+		own("a no_new_privs flag")
+	}
+	for _, share := range []struct {
+		what int
+		name string
+	}{{sys.ShareDescriptors, "a descriptor table"}, {sys.ShareFS, "a working directory and umask"}} {
+		// Errors mean that the thread has gone, or that the kernel does not tell.
+		if shared, err := sys.Shared(s.proc.PID, tid, share.what); err == nil && !shared && !s.exiting(pfs, tid) {
+			own(share.name)
+		}
+	}
+	for _, ns := range []string{"mnt", "net", "ipc", "uts", "cgroup", "pid_for_children"} {
+		theirs, err := os.Readlink(pfs.Thread(s.pid, tid).Path("ns/" + ns))
+		if err != nil {
+			continue // it has gone, or this kernel has no such namespaces
+		}
+		if rest, err := os.Readlink(s.proc.Path("ns/" + ns)); err == nil && rest != theirs {
+			own("a namespace (" + ns + ")")
+		}
+	}
+}
+
+// exiting reports whether a thread is on its way out and has given up what it
+// shared, which happens only while the process runs.
+func (s *subject) exiting(pfs proc.FS, tid int) bool {
+	st, err := pfs.Thread(s.pid, tid).Stat()
+	return err != nil || st.Exiting()
+}
+
+// checkSharers refuses a process that shares its memory with another one, which
+// would run on by itself. Of processes of other users the kernel does not tell.
+func (s *subject) checkSharers(pfs proc.FS, helpers []int) error {
+	pids, err := pfs.Processes()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if pid == s.pid || pid == s.status.PPid || slices.Contains(helpers, pid) {
+			continue
+		}
+		if shared, err := sys.Shared(s.proc.PID, pid, sys.ShareMemory); err == nil && shared {
+			if st, err := pfs.Process(pid).Status(); err != nil || st.TracerPid != 0 && s.tracedWith(pfs, pid, st.TracerPid) {
+				continue // it has ended, or was made by another save for a moment
+			}
+			other, _ := pfs.Process(pid).Comm() // only for the message
+			s.refuse("process", fmt.Sprintf("shares its memory with process %d (%s), which would not be saved with it", pid, other), "wait until that has ended")
+		}
+	}
+	return nil
+}
