@@ -11,9 +11,11 @@ import (
 // cannot meet yet. Tests that save such a program are skipped; run without any
 // checkpoint it has to work all the same.
 //
+// pids is that a process with several threads keeps its own id, too.
+//
 // Whoever builds one of these takes it as there by CKPT_NEEDS=threads,trees,
 // and removes it here when all that needs it passes.
-var missing = []string{"threads", "trees", "sockets", "ptys", "pidfds"}
+var missing = []string{"threads", "pids", "trees", "sockets", "ptys", "pidfds"}
 
 // needEngine skips a test that saves what the engine cannot save yet.
 func needEngine(t *testing.T, needs []string) {

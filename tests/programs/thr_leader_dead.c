@@ -1,6 +1,6 @@
 // The leader has ended by pthread_exit, the others run on; it stays a zombie
 // that owns the process's id and can be joined.
-// run: needs=threads ldflags=-pthread
+// run: needs=threads,pids ldflags=-pthread
 #include "threads.h"
 
 static pthread_t leader;

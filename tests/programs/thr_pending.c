@@ -3,6 +3,8 @@
 // run: needs=threads
 #include "threads.h"
 
+static pid_t pid;
+
 static void queue(pthread_t thread, int sig, int value) {
   union sigval v = {.sival_int = value};
   NEED(pthread_sigqueue(thread, sig, v) == 0);
@@ -19,7 +21,7 @@ static void take(int i, int sig, int value) {
   CHECK(got == sig, "thread %d: %d instead of signal %d", i, got, sig);
   CHECK(got != sig || info.si_value.sival_int == value, "thread %d: signal %d, value %d, not %d",
         i, sig, info.si_value.sival_int, value);
-  CHECK(got != sig || info.si_pid == getpid(), "from %d", info.si_pid);
+  CHECK(got != sig || info.si_pid == pid, "from %d", info.si_pid);
 }
 
 static int work(int i) {
@@ -38,6 +40,7 @@ int main(void) {
   sigset_t all;
   union sigval v = {.sival_int = 4711};
   siginfo_t info;
+  pid = getpid();
   sigfillset(&all);
   sigdelset(&all, SIGUSR2);  // the library's
   NEED(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
