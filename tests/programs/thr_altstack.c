@@ -8,7 +8,6 @@
 enum { SIZE = 64 << 10 };
 static char stacks[8][SIZE];
 static __thread int number, depth;
-static pid_t pid;
 static __thread volatile int handled;
 
 static int on_own_stack(void *local) {
@@ -22,6 +21,7 @@ static void handler(int s, siginfo_t *info, void *context) {
   (void)s;
   CHECK(on_own_stack(local), "thread %d: handler elsewhere", number);
   fill(local, sizeof local, (unsigned)number);
+  pid_t sender = getpid();
   if (++depth == 1 && !gate) {
     pthread_kill(pthread_self(), SIGUSR1);
   } else if (!gate) {
@@ -31,7 +31,7 @@ static void handler(int s, siginfo_t *info, void *context) {
   CHECK(st.ss_sp == stacks[number] && st.ss_flags == SS_ONSTACK, "thread %d: %p %x", number,
         st.ss_sp, st.ss_flags);
   CHECK(filled(local, sizeof local, (unsigned)number), "thread %d: locals", number);
-  CHECK(info->si_pid == pid, "thread %d: from %d", number, info->si_pid);
+  CHECK(info->si_pid == sender, "thread %d: from %d", number, info->si_pid);
   CHECK(sigismember(&old, SIGTERM) == 1, "thread %d: the frame's mask", number);
   depth--;
   handled++;
@@ -61,7 +61,6 @@ static int work(int i) {
 int main(void) {
   struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_ONSTACK | SA_SIGINFO | SA_NODEFER};
   stack_t st;
-  pid = getpid();
   NEED(sigaction(SIGUSR1, &a, NULL) == 0);
   start(8, work);
   leader_waits();

@@ -23,7 +23,9 @@ int main(void) {
     await_arrival((int)i);
   }
   save_here();
+  pid_t ids[16];
   for (int i = 0; i < 16; i++) {
+    ids[i] = tid_of(i);
     pthread_attr_t now_it_is;
     int state = -1;
     NEED(pthread_getattr_np(threads[i], &now_it_is) == 0);
@@ -32,7 +34,7 @@ int main(void) {
     CHECK(state == PTHREAD_CREATE_DETACHED, "thread %d can be joined", i);
   }
   open_gate();
-  for (int i = 0; i < 16; i++) await_end(tids[i]);
+  for (int i = 0; i < 16; i++) await_end(ids[i]);
   CHECK(ended == 16, "%d ended", ended);
   for (int i = 0; i < 16; i++) {
     tids[i] = 0;

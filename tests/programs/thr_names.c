@@ -24,7 +24,7 @@ int main(void) {
   for (int i = 0; i < 8; i++) snprintf(before[i], 32, "%s", task_file(tids[i], "comm"));
   save_here();
   for (int i = 0; i < 8; i++) {
-    char *comm = task_file(tids[i], "comm");
+    char *comm = task_file(tid_of(i), "comm");
     CHECK(is(before[i], comm), "%d: %s, was %s", i, comm, before[i]);
   }
   CHECK(is(slurp("/proc/self/comm"), "the leader\n"), "leader %s", slurp("/proc/self/comm"));

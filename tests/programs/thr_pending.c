@@ -59,7 +59,7 @@ int main(void) {
   CHECK(own == 1UL << (SIGINT - 1), "pending to the leader: %lx", own);
   for (int i = 0; i < 8; i++) {
     unsigned long want = 1UL << SIGRTMIN | 1UL << (SIGRTMIN + 1 + i) | (i == 3);
-    unsigned long seen = task_value(tids[i], "SigPnd:", 16);
+    unsigned long seen = task_value(tid_of(i), "SigPnd:", 16);
     CHECK(seen == want, "pending to %d: %lx, was %lx", i, seen, want);
   }
   // Not by libc, which makes SI_USER of SI_TKILL.

@@ -118,6 +118,15 @@ UNUSED static void await_call(pid_t tid, long number) {
   }
 }
 
+// tid_of is what libc takes for the id of thread i: it may be another one than
+// before, where ids can not be kept, but then everywhere. The clock's number has
+// it (CPUCLOCK_PID in the kernel's posix-timers.h).
+UNUSED static pid_t tid_of(int i) {
+  clockid_t clock;
+  NEED(pthread_getcpuclockid(threads[i], &clock) == 0);
+  return ~(clock >> 3);
+}
+
 // await_end waits until there is no such thread any more.
 UNUSED static void await_end(pid_t tid) {
   for (double end = now() + 40; task_state(tid);) {
