@@ -262,6 +262,9 @@ type FileLock struct {
 	Write bool   `json:"write"` // exclusive
 	Start int64  `json:"start"`
 	End   int64  `json:"end"` // last byte; -1 is to the end of the file
+
+	// PID is the process that has a POSIX lock; 0 is unknown.
+	PID int `json:"pid,omitempty"`
 }
 
 // PayloadRef names bytes in the image's payload area: bulk content that is not

@@ -156,15 +156,16 @@ func (det *content) fill(r *RestoreContext, f *image.OpenFile, file *os.File) er
 func (det *content) size(r *RestoreContext, f *image.OpenFile) (int64, error) {
 	size := det.Size
 	if det.FromMapping {
-		for i := range r.Process.Areas {
-			a := &r.Process.Areas[i]
-			if a.File != f.ID {
-				continue
+		for i := range r.Manifest.Processes {
+			for _, a := range r.Manifest.Processes[i].Areas {
+				if a.File != f.ID {
+					continue
+				}
+				if a.Offset > math.MaxInt64-a.Size() {
+					return 0, fmt.Errorf("%w: area %s maps beyond the end of all files", image.ErrCorrupt, a.Start)
+				}
+				size = max(size, int64(a.Offset+a.Size()))
 			}
-			if a.Offset > math.MaxInt64-a.Size() {
-				return 0, fmt.Errorf("%w: area %s maps beyond the end of all files", image.ErrCorrupt, a.Start)
-			}
-			size = max(size, int64(a.Offset+a.Size()))
 		}
 	}
 	if size < 0 {

@@ -60,6 +60,17 @@ func (d *Desc) process(c *SaveContext) int {
 	return d.PID
 }
 
+// processes are all that have d open, the one of process first.
+func (d *Desc) processes(c *SaveContext) []int {
+	pids := []int{d.process(c)}
+	for _, h := range d.Holders {
+		if d.InFlight == nil && !slices.Contains(pids, h.PID) {
+			pids = append(pids, h.PID)
+		}
+	}
+	return pids
+}
+
 // number is the lowest descriptor number of d in a process, -1 if it has none.
 func (d *Desc) number(pid int) int {
 	if d.InFlight == nil && d.PID == pid {
@@ -134,8 +145,14 @@ func (c *SaveContext) stored(key string, add func() (image.PayloadRef, error)) (
 // RestoreContext is what kinds may use to make open files again.
 type RestoreContext struct {
 	Manifest *image.Manifest
-	Process  *image.Process
+	Process  *image.Process // the root
 	Policy   Policy
+
+	// PIDs and Groups are the numbers that the processes and process groups of
+	// the image have when they run again, by those that they had. If they are
+	// nil there is one process, which has this one's numbers: restoring ends in
+	// an execve.
+	PIDs, Groups map[int]int
 
 	// Stdio are the restarter's own descriptors 0, 1 and 2, at other numbers;
 	// nil where it has none.
@@ -149,14 +166,14 @@ type RestoreContext struct {
 	// right yet: func Remake sees to them.
 	Made func(f *image.OpenFile, fd *os.File)
 
-	// MadeAt is Made for the one descriptor number n of f only, and wins over
-	// Made there: a terminal or pipe that was one open file at 0, 1 and 2 can
+	// MadeAt is Made for the one descriptor number n of f only, in all processes
+	// that have f there, and wins over Made: a terminal or pipe that was one open file at 0, 1 and 2 can
 	// come back as three, when the restart's own are three. The others of f's
 	// numbers get what Made was given.
 	MadeAt func(f *image.OpenFile, n int, fd *os.File)
 
-	// Final adds to the plan, see type Final.
-	Final func(f *image.OpenFile, add Final)
+	// Final adds to the plan of process p, see type Final.
+	Final func(p *image.Process, f *image.OpenFile, add Final)
 
 	// Controls is told of a pseudo terminal, by its master, that was the
 	// controlling terminal of a session: who leads that has to take it
@@ -232,43 +249,6 @@ func (r *RestoreContext) Commit() (undo func() error, err error) {
 	}
 	r.atEnd = nil
 	return undo, nil
-}
-
-// NewPID is the number that process or thread pid of the image has when it
-// runs again; false if it is not part of the image.
-func (r *RestoreContext) NewPID(pid int) (int, bool) {
-	if pid == r.Process.PID {
-		// Restoring ends in an execve, which keeps the number.
-		return os.Getpid(), true
-	}
-	return 0, false
-}
-
-// Numbers are the descriptor numbers of the open file; none if only mappings
-// refer to it.
-func (r *RestoreContext) Numbers(f *image.OpenFile) []int {
-	var fds []int
-	for _, d := range r.Process.Descriptors {
-		if d.File == f.ID {
-			fds = append(fds, d.FD)
-		}
-	}
-	return fds
-}
-
-// onlyMapped reports whether f is open for mappings only.
-func (r *RestoreContext) onlyMapped(f *image.OpenFile) bool {
-	return !f.InFlight && len(r.Numbers(f)) == 0
-}
-
-// CloseOnExec reports whether the descriptor number is close-on-exec.
-func (r *RestoreContext) CloseOnExec(fd int) bool {
-	for _, d := range r.Process.Descriptors {
-		if d.FD == fd {
-			return d.CloseOnExec
-		}
-	}
-	return false
 }
 
 // Policy says what to do about files that changed since they were saved. Empty

@@ -26,6 +26,10 @@ type epollTarget struct {
 	Events uint32 `json:"events"`
 	Data   uint64 `json:"data"`
 
+	// PID is the process with that number, where it is not the first one that
+	// has the set.
+	PID int `json:"pid,omitempty"`
+
 	// From, if not nil, is a descriptor of the registered file: the number FD
 	// was closed, or refers to another file by now.
 	From *int `json:"from,omitempty"`
@@ -42,9 +46,12 @@ func (epoll) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		slot := sys.EpollSlot{EpFD: uint32(d.FD), TFD: uint32(t.FD), Skip: sameNumber[t.FD]}
 		sameNumber[t.FD]++
 		target := epollTarget{FD: t.FD, Events: t.Events, Data: t.Data}
-		from, err := registered(c, d, t, slot)
+		pid, from, err := registered(c, d, t, slot)
 		if err != nil {
 			return err
+		}
+		if pid != d.process(c) {
+			target.PID = pid
 		}
 		if from != t.FD {
 			if err := mayBeLent(c, d, t.FD); err != nil {
@@ -58,36 +65,39 @@ func (epoll) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 }
 
 // registered finds a descriptor of the file that a registration is about. It
-// is mostly t.FD itself; but a registration lives as long as the open file, so
-// with a duplicate it outlives its number.
-func registered(c *SaveContext, d *Desc, t proc.EpollTarget, slot sys.EpollSlot) (int, error) {
-	pid := d.process(c)
-	is, err := sys.KcmpEpoll(pid, t.FD, d.PID, slot)
-	if err == nil && is {
-		return t.FD, nil
-	}
+// is mostly t.FD itself, in a process that has the set; but a registration lives
+// as long as the open file, so with a duplicate it outlives its number.
+func registered(c *SaveContext, d *Desc, t proc.EpollTarget, slot sys.EpollSlot) (pid, fd int, err error) {
+	home := d.process(c)
 	object := fmt.Sprintf("fd %d (epoll)", d.FD)
-	switch {
-	case errors.Is(err, syscall.ENOENT) && !c.Frozen:
-		return t.FD, nil // deregistered since it was listed
-	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EINVAL):
-		return registeredByInode(c, d, object, t)
-	case err != nil && !errors.Is(err, syscall.EBADF):
-		return 0, fmt.Errorf("%s: registration of fd %d: %w", object, t.FD, err)
+	for _, pid := range d.processes(c) {
+		is, err := sys.KcmpEpoll(pid, t.FD, d.PID, slot)
+		if err == nil && is {
+			return pid, t.FD, nil
+		}
+		switch {
+		case errors.Is(err, syscall.ENOENT) && !c.Frozen:
+			return home, t.FD, nil // deregistered since it was listed
+		case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EINVAL):
+			fd, err := registeredByInode(c, d, object, t)
+			return home, fd, err
+		case err != nil && !errors.Is(err, syscall.EBADF):
+			return 0, 0, fmt.Errorf("%s: registration of fd %d: %w", object, t.FD, err)
+		}
 	}
 	for _, o := range c.All {
-		number := o.number(pid)
+		number := o.number(home)
 		if number < 0 || o.Stat.Ino != t.Ino {
 			continue
 		}
-		if is, err := sys.KcmpEpoll(pid, number, d.PID, slot); err == nil && is {
-			return number, nil
+		if is, err := sys.KcmpEpoll(home, number, d.PID, slot); err == nil && is {
+			return home, number, nil
 		}
 	}
 	if !c.Frozen {
-		return t.FD, nil // perhaps only being closed
+		return home, t.FD, nil // perhaps only being closed
 	}
-	return 0, notRegistered(object, t)
+	return 0, 0, notRegistered(object, t)
 }
 
 // registeredByInode is for kernels that can not compare: the number must still

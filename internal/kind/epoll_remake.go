@@ -3,6 +3,7 @@ package kind
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -19,7 +20,7 @@ func (epoll) Remake(r *RestoreContext, f *image.OpenFile) error {
 	object := r.object(f)
 	var targets []epollTarget
 	for _, t := range det.Targets {
-		if ok, err := r.canRegister(object, t); err != nil {
+		if ok, err := r.canRegister(f, object, t); err != nil {
 			return err
 		} else if ok {
 			targets = append(targets, t)
@@ -30,33 +31,53 @@ func (epoll) Remake(r *RestoreContext, f *image.OpenFile) error {
 		return fmt.Errorf("%s: %w", object, err)
 	}
 	r.Made(f, file)
-	r.Final(f, func(b *plan.Builder, fds []int) error {
-		s := epollSet{b: b, fd: fds[0], object: object, cloexec: r.CloseOnExec}
-		// The disabled ones first, see addDisabled.
-		for _, t := range targets {
-			if t.disabled() {
-				s.addDisabled(t, r.fileAt(t.FD) != nil)
-			}
+	for i := range r.Manifest.Processes {
+		p := &r.Manifest.Processes[i]
+		own := slices.DeleteFunc(slices.Clone(targets), func(t epollTarget) bool { return r.registrar(f, t) != p })
+		if len(own) == 0 {
+			continue
 		}
-		for _, t := range targets {
-			if !t.disabled() {
-				s.add(t, r.fileAt(t.FD) != nil)
+		r.Final(p, f, func(b *plan.Builder, fds []int) error {
+			s := epollSet{b: b, fd: fds[0], object: object, process: p}
+			// The disabled ones first, see addDisabled.
+			for _, t := range own {
+				if t.disabled() {
+					s.addDisabled(t, r.fileAt(p, t.FD) != nil)
+				}
 			}
-		}
-		return nil
-	})
+			for _, t := range own {
+				if !t.disabled() {
+					s.add(t, r.fileAt(p, t.FD) != nil)
+				}
+			}
+			return nil
+		})
+	}
 	return nil
+}
+
+// registrar is the process that makes a registration, nil if it is not in the
+// image.
+func (r *RestoreContext) registrar(f *image.OpenFile, t epollTarget) *image.Process {
+	if t.PID != 0 {
+		return r.member(t.PID)
+	}
+	return r.home(f)
 }
 
 // canRegister tells beforehand what epoll_ctl would refuse: a terminal or pipe
 // of 0, 1 and 2 can be a plain file in the restart, which can always be read
 // and is refused.
-func (r *RestoreContext) canRegister(object string, t epollTarget) (bool, error) {
+func (r *RestoreContext) canRegister(f *image.OpenFile, object string, t epollTarget) (bool, error) {
 	number := t.FD
 	if t.From != nil {
 		number = *t.From
 	}
-	target := r.fileAt(number)
+	p := r.registrar(f, t)
+	if p == nil || p != r.home(f) && len(NumbersIn(p, f)) == 0 {
+		return false, fmt.Errorf("%s: %w: process %d registered fd %d", object, image.ErrCorrupt, t.PID, number)
+	}
+	target := r.fileAt(p, number)
 	if target == nil {
 		return false, fmt.Errorf("%s: registered fd %d is not in the image", object, number)
 	}
@@ -77,17 +98,6 @@ func (r *RestoreContext) canRegister(object string, t epollTarget) (bool, error)
 	return true, nil
 }
 
-// fileAt is the open file at a descriptor number of the restored process, nil
-// if that is closed.
-func (r *RestoreContext) fileAt(n int) *image.OpenFile {
-	for _, d := range r.Process.Descriptors {
-		if d.FD == n && d.File >= 0 && d.File < len(r.Manifest.Files) {
-			return &r.Manifest.Files[d.File]
-		}
-	}
-	return nil
-}
-
 // disabled reports whether t has EPOLLONESHOT and has fired.
 func (t epollTarget) disabled() bool {
 	return t.Events&^sys.EpollPrivate == 0 && t.Events&sys.EpollOneshot != 0
@@ -98,7 +108,7 @@ type epollSet struct {
 	b       *plan.Builder
 	fd      int
 	object  string
-	cloexec func(fd int) bool
+	process *image.Process
 }
 
 func imm(n int) plan.Arg { return plan.Imm(uint64(n)) }
@@ -130,7 +140,7 @@ func (s epollSet) add(t epollTarget, occupied bool) {
 		return
 	}
 	flags := 0
-	if s.cloexec(t.FD) {
+	if closeOnExec(s.process, t.FD) {
 		flags = sys.OCloexec
 	}
 	b.Call(what+": put fd back", abi.SysDup3, plan.Arg{Slot: aside}, number, imm(flags))

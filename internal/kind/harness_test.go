@@ -218,7 +218,7 @@ func (w *world) tryRestore() error {
 	finals := map[int][]Final{}
 	r := w.restoreContext(func(f *image.OpenFile, fd *os.File) { made[f.ID] = fd })
 	r.MadeAt = func(_ *image.OpenFile, n int, fd *os.File) { madeAt[n] = fd }
-	r.Final = func(f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) }
+	r.Final = func(_ *image.Process, f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) }
 	defer r.Close()
 	m := r.Manifest
 	closeAll := func() {
@@ -285,7 +285,7 @@ func (w *world) restoreContext(made func(*image.OpenFile, *os.File)) *RestoreCon
 		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
 		Payload: w.payload, Made: made, Warn: w.warn,
 		MadeAt: func(f *image.OpenFile, _ int, fd *os.File) { made(f, fd) },
-		Final:  func(*image.OpenFile, Final) {},
+		Final:  func(*image.Process, *image.OpenFile, Final) {},
 	}
 }
 

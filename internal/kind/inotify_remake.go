@@ -36,7 +36,7 @@ func (inotify) Remake(r *RestoreContext, f *image.OpenFile) error {
 	}
 	events := os.NewFile(uintptr(own), "inotify")
 	r.Hold(events)
-	r.Final(f, func(*plan.Builder, []int) error {
+	r.finally(f, func(*plan.Builder, []int) error {
 		if err := dropEvents(int(events.Fd())); err != nil {
 			return fmt.Errorf("%s: drop the restore's own events: %w", f.Path, err)
 		}

@@ -30,9 +30,11 @@ func saveLocks(d *Desc, f *image.OpenFile) error {
 		case l.Blocked:
 			// Somebody is waiting in a call that is made again.
 		case l.Type == lockFlock || l.Type == lockPOSIX || l.Type == lockOFD:
-			f.Locks = append(f.Locks, image.FileLock{
-				Type: l.Type, Write: l.Access == "WRITE", Start: l.Start, End: l.End,
-			})
+			lock := image.FileLock{Type: l.Type, Write: l.Access == "WRITE", Start: l.Start, End: l.End}
+			if l.Type == lockPOSIX {
+				lock.PID = l.PID
+			}
+			f.Locks = append(f.Locks, lock)
 		default:
 			return &UnsupportedError{
 				Object: d.object(),
@@ -97,7 +99,11 @@ func takePOSIXLocks(r *RestoreContext, f *image.OpenFile) error {
 		if l.Type != lockPOSIX {
 			continue
 		}
-		r.Final(f, func(b *plan.Builder, fds []int) error {
+		p := r.member(l.PID)
+		if p == nil || len(NumbersIn(p, f)) == 0 {
+			p = r.home(f)
+		}
+		r.Final(p, f, func(b *plan.Builder, fds []int) error {
 			b.Call(fmt.Sprintf("lock fd %d", fds[0]), abi.SysFcntl, plan.Imm(uint64(fds[0])),
 				plan.Imm(sys.FSetlk), b.Data(sys.POSIXLockBytes(l.Write, l.Start, l.End)))
 			return nil

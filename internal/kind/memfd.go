@@ -80,7 +80,7 @@ func (memfd) Remake(r *RestoreContext, f *image.OpenFile) error {
 		return nil
 	}
 	_, err = Object(r, "seals:"+det.key(), func() (struct{}, error) {
-		r.Final(f, func(b *plan.Builder, fds []int) error { return det.seal(b, fds[0]) })
+		r.finally(f, func(b *plan.Builder, fds []int) error { return det.seal(b, fds[0]) })
 		return struct{}{}, nil
 	})
 	return err

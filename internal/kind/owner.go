@@ -2,7 +2,6 @@ package kind
 
 import (
 	"fmt"
-	"syscall"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/image"
@@ -53,7 +52,7 @@ func restoreOwner(r *RestoreContext, f *image.OpenFile) {
 		r.Warn(r.object(f), fmt.Sprintf("its signals went to process %d, which is not part of the image: they go to nobody now", owner.PID))
 		owner.PID = 0
 	}
-	r.Final(f, func(b *plan.Builder, fds []int) error {
+	r.finally(f, func(b *plan.Builder, fds []int) error {
 		fd := plan.Imm(uint64(fds[0]))
 		if owner.Signal != 0 {
 			b.Call(fmt.Sprintf("set the signal of fd %d", fds[0]), abi.SysFcntl,
@@ -74,11 +73,7 @@ func restoreOwner(r *RestoreContext, f *image.OpenFile) {
 
 func newOwner(r *RestoreContext, o image.FileOwner) (int, bool) {
 	if o.Type == sys.FOwnerPGRP {
-		if o.PID == r.Process.PGID {
-			// The restored process stays in the group it was started in.
-			return syscall.Getpgrp(), true
-		}
-		return 0, false
+		return r.newGroup(o.PID)
 	}
 	return r.NewPID(o.PID)
 }

@@ -57,7 +57,7 @@ func (procself) Remake(r *RestoreContext, f *image.OpenFile) error {
 	if err := rehearse(path, flags, f.Pos); err != nil {
 		return fmt.Errorf("%s: %w", r.object(f), err)
 	}
-	r.Final(f, func(b *plan.Builder, fds []int) error {
+	r.finally(f, func(b *plan.Builder, fds []int) error {
 		fd := b.Slot()
 		defer b.Free(fd)
 		b.Call("open "+path, abi.SysOpen, b.CString(path), plan.Imm(uint64(flags|sys.OCloexec))).Store(fd)
@@ -67,7 +67,7 @@ func (procself) Remake(r *RestoreContext, f *image.OpenFile) error {
 		}
 		for _, n := range fds {
 			closing := 0
-			if r.CloseOnExec(n) {
+			if closeOnExec(r.home(f), n) {
 				closing = sys.OCloexec
 			}
 			b.Call(fmt.Sprintf("move %s to %d", path, n), abi.SysDup3,

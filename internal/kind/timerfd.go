@@ -99,7 +99,7 @@ func (timerfd) Remake(r *RestoreContext, f *image.OpenFile) error {
 	}
 	settable := sys.TimerfdTicksSettable(int(file.Fd()))
 	r.Made(f, file)
-	r.Final(f, func(b *plan.Builder, fds []int) error {
+	r.finally(f, func(b *plan.Builder, fds []int) error {
 		armTimer(b, fds[0], object, det, settable)
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -31,7 +32,9 @@ func (tty) Remake(r *RestoreContext, f *image.OpenFile) error {
 			from = det.Number
 		}
 		if terminal != nil && (!isStdio(n) || isTerminal(r.Stdio[n])) {
-			number = n
+			if number < 0 || slices.Contains(NumbersIn(r.home(f), f), n) {
+				number = n
+			}
 			continue
 		}
 		if from < 0 {
@@ -136,7 +139,7 @@ func (r *RestoreContext) applySettings(f *image.OpenFile, number int, det *ttyDe
 	}
 	size, err := sys.WinsizeOf(fd)
 	resized := err == nil && det.Winsize != nil && *det.Winsize != size
-	r.Final(f, func(b *plan.Builder, _ []int) error {
+	r.finally(f, func(b *plan.Builder, _ []int) error {
 		if want != current {
 			b.Call("set up the terminal", abi.SysIoctl, imm(number), plan.Imm(sys.TerminalSetIoctl), b.Data(sys.TermiosBytes(want)))
 		}

@@ -90,7 +90,7 @@ func (net *unixNet) sender(n *unixNode, from []byte) (*os.File, []byte, error) {
 }
 
 func (net *unixNet) bindSender(file *os.File, name []byte, object string) error {
-	_, err := net.names.bind(file, name, nil, object)
+	_, err := net.names.bind(file, name, nil, "/", object)
 	return err
 }
 

@@ -38,13 +38,14 @@ type unixName struct {
 }
 
 // bind gives sock a name and returns the address by which it can be connected
-// to. file is where it is to be, nil for nowhere.
-func (u *unixNames) bind(sock *os.File, name []byte, file *unixFile, object string) (addr []byte, err error) {
+// to. file is where it is to be, nil for nowhere; cwd is the working directory of
+// its program.
+func (u *unixNames) bind(sock *os.File, name []byte, file *unixFile, cwd, object string) (addr []byte, err error) {
 	path := unixPath(name)
 	if path == "" {
 		return name, u.bindAbstract(sock, name, object)
 	}
-	dir, err := u.directory(path, file)
+	dir, err := u.directory(path, cwd, file)
 	if err != nil {
 		return nil, err
 	}
@@ -87,12 +88,12 @@ func (u *unixNames) bind(sock *os.File, name []byte, file *unixFile, object stri
 
 // directory is where a path is looked up from: a relative one at the program's
 // working directory, or one whose file is gone anywhere.
-func (u *unixNames) directory(path string, file *unixFile) (string, error) {
+func (u *unixNames) directory(path, cwd string, file *unixFile) (string, error) {
 	switch {
 	case filepath.IsAbs(path):
 		return "/", nil
 	case file != nil:
-		return u.r.Process.Cwd, nil
+		return cwd, nil
 	}
 	if u.temp == "" {
 		dir, err := os.MkdirTemp("", "ckpt-sockets-")

@@ -48,7 +48,9 @@ func newFiles(p *preparation) *files {
 		MadeAt: func(_ *image.OpenFile, n int, fd *os.File) {
 			f.madeAt[n] = fd
 		},
-		Final: func(of *image.OpenFile, add kind.Final) { f.finals = append(f.finals, final{of, add}) },
+		Final: func(_ *image.Process, of *image.OpenFile, add kind.Final) {
+			f.finals = append(f.finals, final{of, add})
+		},
 	}
 	return f
 }

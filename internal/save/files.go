@@ -103,19 +103,26 @@ func (f *files) listDescriptors() error {
 			return err
 		}
 		for _, fd := range fds {
-			d, err := describeFD(m.s.proc, fd)
-			if errors.Is(err, os.ErrNotExist) {
+			if err := f.addDescriptor(m, fd); errors.Is(err, os.ErrNotExist) {
 				continue // closed meanwhile: the process is running
 			} else if err != nil {
 				return err
 			}
-			file, err := f.add(d)
-			if err != nil {
-				return err
-			}
-			m.table = append(m.table, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
 		}
 	}
+	return nil
+}
+
+func (f *files) addDescriptor(m *member, fd int) error {
+	d, err := describeFD(m.s.proc, fd)
+	if err != nil {
+		return err
+	}
+	file, err := f.add(d)
+	if err != nil {
+		return err
+	}
+	m.table = append(m.table, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
 	return nil
 }
 
