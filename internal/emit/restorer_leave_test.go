@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	testSpan = 1 << 30  // room for the block and for what is moved aside
-	newCode  = 0x400000 // where the restored program is
-	keep     = 0x2000   // what remains of the block: code, header, first data
+	testSpan = 1 << 30                  // room for the block and for what is moved aside
+	newCode  = 0x400000                 // where the restored program is
+	keep     = plan.CodeSize + pageSize // what remains of the block: code, header, first data
 )
 
 // newProgram writes rsi bytes at rdi, asks the kernel whether the rest of the
@@ -129,7 +129,7 @@ func checkNew(t *testing.T, got result) {
 	if !ok {
 		t.Fatalf("no message at the end of %q", got.stdout)
 	}
-	want := map[string]int{"00400000": 1, "200000000000": 1, "200000001000": 1, "[vdso]": 1, "[vvar]": 1, "[vvar_vclock]": 1, "[vsyscall]": 1}
+	want := map[string]int{"00400000": 1, "200000000000": 1, "200000004000": 1, "[vdso]": 1, "[vvar]": 1, "[vvar_vclock]": 1, "[vsyscall]": 1}
 	for line := range strings.Lines(maps) {
 		fields := strings.Fields(line)
 		start, _, _ := strings.Cut(fields[0], "-")

@@ -24,13 +24,14 @@ type Builder struct {
 	*shared
 	ops   []Op
 	inUse [NumSlots]bool
+	about string
 }
 
 // shared is what the builders of all walkers of a plan have in common.
 type shared struct {
 	walkers []*Builder
 	data    dataBuilder
-	sleep   *Sleep
+	sleeps  []Sleep
 	err     error
 }
 
@@ -103,10 +104,14 @@ func (b *Builder) Spawn(what string, nr uint32, args ...Arg) (*Builder, Step) {
 	s := b.Call(what, nr, args...)
 	op := &b.ops[s.i]
 	op.Code, op.Walker = Spawn, len(b.walkers)
-	child := &Builder{shared: b.shared, inUse: b.inUse}
+	child := &Builder{shared: b.shared, inUse: b.inUse, about: b.about}
 	b.walkers = append(b.walkers, child)
 	return child, s
 }
+
+// About begins the texts of all steps from here on, in this list and in those
+// that it starts, with a word on whom they are about.
+func (b *Builder) About(whom string) { b.about = whom }
 
 // Await adds a step that waits until the 32-bit word at addr is want.
 func (b *Builder) Await(what string, addr, want Arg) Step {
@@ -128,7 +133,7 @@ type Landing struct {
 
 	// Keep, if not 0, is the offset in the plan's block at which the block is
 	// cut off: everything from there on is unmapped. It must be a multiple of
-	// the page size; the first page, the code, always stays.
+	// the page size; the code always stays.
 	Keep uint64
 }
 
@@ -155,14 +160,20 @@ func (b *Builder) Depart(what string, l Landing, count Arg) {
 // SleepOn puts the rest of a sleep into the plan. r are registers that are about
 // to make a call that has a remainder (abi.Regs.Sleep); it returns those with
 // which the thread sleeps for the remainder and goes on with r. The block must
-// be parked at park.
+// be parked at park, and keep the data as it is now. If there are more sleeps
+// than there is room for, a register is changed that calls leave alone.
 func (b *Builder) SleepOn(r abi.Regs, park uint64) abi.Regs {
 	request, remainder := r.Sleep()
 	if *request == remainder {
 		return r // one timespec for both: it has the rest already
 	}
-	b.sleep = &Sleep{Call: uint32(r.Rax), Request: *request, Return: r.Rip + syscallSize}
-	*request, r.Rip = remainder, park+sleepOff
+	s := Sleep{Call: uint32(r.Rax), Request: *request, Return: r.Rip + syscallSize}
+	*request = remainder
+	if len(b.sleeps) < maxSleeps {
+		s.Awake = b.Reserve(8).Imm
+		r.Rip = park + sleepOff + uint64(len(b.sleeps))*sleepStride
+		b.sleeps = append(b.sleeps, s)
+	}
 	return r
 }
 
@@ -192,7 +203,7 @@ func (b *Builder) Build() (*Plan, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	p := &Plan{Data: b.data.bytes, Sleep: b.sleep}
+	p := &Plan{Data: b.data.bytes, Sleeps: b.sleeps}
 	for i, w := range b.walkers {
 		if i > 0 {
 			p.Others = append(p.Others, len(p.Ops))
@@ -206,7 +217,9 @@ func (b *Builder) Build() (*Plan, error) {
 }
 
 func (b *Builder) add(op Op) Step {
-	op.What = shorten(op.What)
+	if op.What != "" {
+		op.What = shorten(b.about + op.What)
+	}
 	b.ops = append(b.ops, op)
 	return Step{b, len(b.ops) - 1}
 }

@@ -55,7 +55,7 @@ func parse(block []byte) (*Plan, Options, error) {
 		Ops:    make([]Op, count),
 		Others: others,
 		Data:   bytes.Clone(block[DataOffset:][:dataLen]),
-		Sleep:  parseSleep(block),
+		Sleeps: parseSleeps(block),
 	}
 	for i := range p.Ops {
 		rec := block[at+uint64(i)*recordSize:][:recordSize]

@@ -62,8 +62,9 @@ func Encode(p *Plan, o Options) ([]byte, error) {
 	}
 	block := make([]byte, l.size)
 	copy(block, code())
-	if p.Sleep != nil {
-		copy(block[sleepOff:], p.Sleep.code())
+	for i := range p.Sleeps {
+		at := uint64(sleepOff + i*sleepStride)
+		copy(block[at:], p.Sleeps[i].code(at))
 	}
 	copy(block[DataOffset:], p.Data)
 
@@ -100,6 +101,7 @@ func Encode(p *Plan, o Options) ([]byte, error) {
 	le.PutUint64(block[hdrErrors:], l.errors)
 	le.PutUint64(block[hdrErrCount:], numErrors)
 	le.PutUint64(block[hdrErrFD:], uint64(o.ErrFD))
+	le.PutUint64(block[hdrKept:], p.kept())
 	return block, nil
 }
 

@@ -46,10 +46,11 @@ func anyPlan() *rapid.Generator[*Plan] {
 			Data: rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "data"),
 		}
 		if rapid.Bool().Draw(t, "asleep") {
-			p.Sleep = &Sleep{
+			p.Sleeps = []Sleep{{
 				Call:    rapid.SampledFrom([]uint32{abi.SysNanosleep, abi.SysClockNanosleep}).Draw(t, "call"),
 				Request: rapid.Uint64().Draw(t, "request"), Return: rapid.Uint64().Draw(t, "return"),
-			}
+				Awake: DataOffset,
+			}}
 		}
 		others := rapid.IntRange(0, 3).Draw(t, "others")
 		for i := range others {
@@ -130,7 +131,7 @@ func TestEncodeRefuses(t *testing.T) {
 			t.Errorf("%+v: no error", o)
 		}
 	}
-	awake := &Plan{Ops: good.Ops, Sleep: &Sleep{Call: abi.SysPoll}}
+	awake := &Plan{Ops: good.Ops, Sleeps: []Sleep{{Call: abi.SysPoll, Awake: DataOffset}}}
 	if _, err := Encode(awake, Options{Park: 4096}); err == nil {
 		t.Error("no sleep: no error")
 	}
@@ -149,7 +150,7 @@ func sample(t testing.TB) []byte {
 	b.Poke32If("poke", Arg{Base, DataOffset}, Imm(1), Arg{Slot: s}).MayFail()
 	w, _ := b.Spawn("spawn", abi.SysClone, Imm(0x50f00))
 	b.Await("wait", Arg{Base, DataOffset}, Imm(1))
-	b.Leave("leave", Landing{PC: Imm(0x1000), Keep: 0x2000})
+	b.Leave("leave", Landing{PC: Imm(0x1000), Keep: 0x5000})
 	w.Add("add", Arg{Base, DataOffset}, Imm(1))
 	w.Depart("depart", Landing{PC: Imm(0x1000)}, Arg{Base, DataOffset})
 	p, err := b.Build()

@@ -28,7 +28,7 @@ func TestFormat(t *testing.T) {
 	b.Call("close", abi.SysDup3, Imm(1), Imm(2), Imm(0))
 	b.Copy("copy", Imm(0x1000), Arg{Base, 0x1500}, Imm(64))
 	b.Poke32If("tid", Imm(0x5000), Imm(12), Imm(13))
-	b.Leave("continue", Landing{PC: Imm(0x400000), SP: Arg{Base, 0x1800}, Keep: 0x2000})
+	b.Leave("continue", Landing{PC: Imm(0x400000), SP: Arg{Base, 0x1800}, Keep: 0x5000})
 	p := mustBuild(t, b)
 
 	var out strings.Builder
@@ -49,7 +49,7 @@ func TestFormat(t *testing.T) {
 11  dup3(1, 2, 0)  # close
 12  copy(0x1000, $base+0x1500, 64)  # copy
 13  poke32_if(0x5000, 12, 13)  # tid
-14  leave(0x400000, $base+0x1800, NULL, NULL, $base+0x2000, $size-0x2000)  # continue
+14  leave(0x400000, $base+0x1800, NULL, NULL, $base+0x5000, $size-0x5000)  # continue
 `
 	if got := out.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -24,6 +24,7 @@
 #define SYS_rt_sigreturn	15
 #define SYS_sched_yield	24
 #define SYS_getpid	39
+#define SYS_exit	60
 #define SYS_kill	62
 #define SYS_futex	202
 #define SYS_exit_group	231
@@ -103,7 +104,7 @@ park:
 	MOVQ	AX, const_hdrSlots+8*const_Size(R14)
 
 	MOVQ	R14, DI
-	MOVL	$const_pageSize, SI
+	MOVL	$const_CodeSize, SI
 	MOVL	$PROT_READ_EXEC, DX
 	MOVL	$SYS_mprotect, AX
 	SYSCALL
@@ -375,6 +376,13 @@ TEXT ·sigreturn(SB), NOSPLIT|NOFRAME, $0-0
 	SYSCALL
 	HLT
 
+// endThread ends this thread alone, with status 0.
+TEXT ·endThread(SB), NOSPLIT|NOFRAME, $0-0
+	XORL	DI, DI
+	MOVL	$SYS_exit, AX
+	SYSCALL
+	HLT
+
 TEXT ·interpEnd(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
@@ -395,6 +403,14 @@ TEXT ·code(SB), NOSPLIT, $0-24
 TEXT ·sigreturnOffset(SB), NOSPLIT, $0-8
 	LEAQ	·interp(SB), AX
 	LEAQ	·sigreturn(SB), CX
+	SUBQ	AX, CX
+	MOVQ	CX, ret+0(FP)
+	RET
+
+// func endThreadOffset() uint64
+TEXT ·endThreadOffset(SB), NOSPLIT, $0-8
+	LEAQ	·interp(SB), AX
+	LEAQ	·endThread(SB), CX
 	SUBQ	AX, CX
 	MOVQ	CX, ret+0(FP)
 	RET

@@ -3,8 +3,8 @@ package plan
 // A block is laid out for the interpreter, which finds everything relative to
 // its own first byte:
 //
-//	0           code, one page, read and execute once parked
-//	sleepOff    in that page: for the rest of a sleep, see Sleep
+//	0           code, read and execute once parked
+//	sleepOff    behind the interpreter: stubs for the rest of sleeps, see Sleep
 //	headerOff   header: what the interpreter must know, slots, message buffer
 //	DataOffset  the plan's data
 //	            ops, recordSize bytes each, walker by walker
@@ -20,6 +20,10 @@ package plan
 
 const pageSize = 4096
 
+// CodeSize is the size in bytes of the code: the interpreter, and stubs for some
+// hundred threads that sleep.
+const CodeSize = 4 * pageSize
+
 // Entry is the offset in a block of the first instruction to be executed.
 const Entry = 0
 
@@ -31,7 +35,7 @@ const ExitStatus = 125
 
 // The header, offsets in the block.
 const (
-	headerOff    = pageSize
+	headerOff    = CodeSize
 	hdrMagic     = headerOff + 0  // u64
 	hdrPark      = headerOff + 8  // u64: final address of the block
 	hdrSize      = headerOff + 16 // u64: size of the block
@@ -42,7 +46,7 @@ const (
 	hdrErrCount  = headerOff + 56 // u64
 	hdrErrFD     = headerOff + 64 // u64: descriptor for messages
 	hdrParkText  = headerOff + 72 // text reference: what to say if parking fails
-	hdrAwake     = headerOff + 80 // u64: stack pointer with which the stub at sleepOff ended, 0 before
+	hdrKept      = headerOff + 80 // u64: how much of the block stays mapped, 0: all
 	hdrWalkers   = headerOff + 88 // u64: offset of the other walkers
 	hdrWalkCount = headerOff + 96 // u64: number of the other walkers
 	hdrSlots     = headerOff + 128
@@ -50,11 +54,16 @@ const (
 	slotsSize    = NumSlots * 8
 	messageSize  = 640
 	hdrEnd       = hdrMessage + messageSize
-	magicVersion = 0x314e414c5054504b // "KPTPLAN1"
+	magicVersion = 0x324e414c5054504b // "KPTPLAN2"
 )
 
-// sleepOff is the offset of the stub that Sleep describes.
-const sleepOff = headerOff - 64
+// sleepOff is the offset of the first stub that a Sleep describes. The others
+// follow, sleepStride bytes apart.
+const (
+	sleepOff    = pageSize / 2
+	sleepStride = 40
+	maxSleeps   = (headerOff - sleepOff) / sleepStride
+)
 
 // DataOffset is the offset of the plan's data in its block.
 const DataOffset = headerOff + 0x500

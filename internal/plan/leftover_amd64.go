@@ -9,19 +9,20 @@ import (
 	"ckpt/internal/abi"
 )
 
-// Leftover is what stays mapped of a block after Leave: the code page and
-// behind it the header, and whatever the plan kept.
+// Leftover is what stays mapped of a block after Leave: the code and behind it
+// the header, and whatever the plan kept.
 type Leftover struct {
-	base  uint64
-	sleep *Sleep // nil: the plan had none
-	awake uint64 // hdrAwake
+	base   uint64
+	kept   uint64
+	sleeps []Sleep
+	taken  []bool // of the stubs: SeeThrough has taken the thread out
 }
 
 // ErrNoLeftover is the error of FindLeftover for any other memory.
 var ErrNoLeftover = errors.New("no block that parked itself there")
 
-// FindLeftover looks at the two pages of memory at base. Precondition: they can
-// be read.
+// FindLeftover looks at the memory at base. Precondition: there are CodeSize
+// bytes and one page that can be read.
 func FindLeftover(mem io.ReaderAt, base uint64) (*Leftover, error) {
 	b := make([]byte, headerOff+pageSize)
 	if _, err := mem.ReadAt(b, int64(base)); err != nil {
@@ -31,36 +32,63 @@ func FindLeftover(mem io.ReaderAt, base uint64) (*Leftover, error) {
 	if u64(hdrMagic) != magicVersion || u64(hdrPark) != base {
 		return nil, ErrNoLeftover
 	}
-	return &Leftover{base: base, sleep: parseSleep(b), awake: u64(hdrAwake)}, nil
+	l := &Leftover{base: base, kept: u64(hdrKept), sleeps: parseSleeps(b)}
+	l.taken = make([]bool, len(l.sleeps))
+	return l, nil
 }
 
-// SeeThrough gives a thread in the block's stub the registers that it would
-// have without the stub: those before the program's own sleep, of which only
-// the rest is left, or behind it (rest false). ok is false for a thread that is
-// anywhere else.
+// Size is the number of bytes that a block leaves which has come to its end.
+func (l *Leftover) Size() uint64 { return l.kept }
+
+// SeeThrough gives a thread in one of the block's stubs the registers that it
+// would have without the stub: those before the program's own sleep, of which
+// only the rest is left, or behind it (rest false). ok is false for a thread that
+// is anywhere else.
 func (l *Leftover) SeeThrough(r abi.Regs) (regs abi.Regs, rest, ok bool) {
-	if l.sleep == nil {
-		return r, false, false
+	at := r.Rip - l.base - sleepOff
+	if i := at / sleepStride; i < uint64(len(l.sleeps)) {
+		if regs, rest, ok = l.sleeps[i].undo(r, at%sleepStride); ok {
+			l.taken[i] = true
+			return regs, rest, true
+		}
 	}
-	return l.sleep.undo(r, r.Rip-l.base-sleepOff)
+	return r, false, false
 }
 
 // Used reports whether a signal handler may return to the block. Precondition:
-// the thread that the plan left to is not in the block. altStack is the end of
-// the thread's alternate signal stack, 0 if it has none.
-func (l *Leftover) Used(mem io.ReaderAt, altStack uint64) bool {
-	if l.sleep == nil {
-		return false
+// all threads that are in the block were seen through. altStacks are the ends of
+// the threads' alternate signal stacks.
+func (l *Leftover) Used(mem io.ReaderAt, altStacks []uint64) bool {
+	for i := range l.sleeps {
+		// A stub is entered once: a thread that is in it is in no handler.
+		if !l.taken[i] && l.stubUsed(mem, i, altStacks) {
+			return true
+		}
 	}
-	if l.awake == 0 {
+	return false
+}
+
+// stubUsed is Used for one stub.
+func (l *Leftover) stubUsed(mem io.ReaderAt, i int, altStacks []uint64) bool {
+	var word [8]byte
+	if _, err := mem.ReadAt(word[:], int64(l.base+l.sleeps[i].Awake)); err != nil {
+		return true
+	}
+	awake := binary.LittleEndian.Uint64(word[:])
+	if awake == 0 {
 		return true
 	}
 	// A handler may even have come right before the last instruction. Its
 	// frame begins where the kernel puts it (arch/x86/kernel/signal.c,
 	// get_sigframe): below the stack pointer of that moment, or at the top of
 	// the alternate stack.
-	last := l.base + sleepOff + sleepJump
-	return holds(mem, l.awake, last) || holds(mem, altStack, last)
+	last := l.base + sleepOff + uint64(i)*sleepStride + sleepJump
+	for _, end := range altStacks {
+		if holds(mem, end, last) {
+			return true
+		}
+	}
+	return holds(mem, awake, last)
 }
 
 // frameSize is more than any signal frame takes.

@@ -14,8 +14,8 @@ type Plan struct {
 	// Others tells for each walker but the first where in Ops its list begins.
 	Others []int
 	Data   []byte // at Base + DataOffset
-	// Sleep, if not nil, is the rest of a sleep that the landing may begin with.
-	Sleep *Sleep
+	// Sleeps are the rests of sleeps that landings may begin with.
+	Sleeps []Sleep
 }
 
 // Validate reports what would make the interpreter misbehave: a slot that does
@@ -25,8 +25,11 @@ func (p *Plan) Validate() error {
 	if len(p.Ops) == 0 {
 		return errors.New("plan: no ops")
 	}
-	if p.Sleep != nil {
-		if err := p.Sleep.validate(); err != nil {
+	if len(p.Sleeps) > maxSleeps {
+		return fmt.Errorf("plan: %d sleeps, the limit is %d", len(p.Sleeps), maxSleeps)
+	}
+	for i := range p.Sleeps {
+		if err := p.Sleeps[i].validate(); err != nil {
 			return fmt.Errorf("plan: %w", err)
 		}
 	}
@@ -85,6 +88,15 @@ func (p *Plan) validateList(walker int, spawned []bool) error {
 		return fmt.Errorf("the last op (%s) neither leaves nor exits", p.Ops[last].What)
 	}
 	return nil
+}
+
+// kept is how much of the block stays mapped, 0 if all does.
+func (p *Plan) kept() uint64 {
+	_, first := p.list(0)
+	if last := &p.Ops[first-1]; last.Code == Leave && last.Args[4].Slot == Base {
+		return last.Args[4].Imm
+	}
+	return 0
 }
 
 // leaves reports whether the op goes to the program.

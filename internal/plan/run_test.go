@@ -60,7 +60,7 @@ func TestRun(t *testing.T) {
 	b.Poke32If("poke", word, Imm(76), Imm(78)).Want(Imm(0))
 	b.Copy("copy", Arg{Base, word.Imm + 8}, word, Imm(4))
 	b.Call("fail", abi.SysClose).MayFail()
-	b.Leave("leave", Landing{Keep: 0x2000})
+	b.Leave("leave", Landing{Keep: 0x5000})
 	p := mustBuild(t, b)
 
 	var calls []string
@@ -72,7 +72,7 @@ func TestRun(t *testing.T) {
 		fmt.Sprintf("open[%x 2 0 0 0 0]", 0x10000+8),
 		"lseek[6 6fff 0 0 0 0]",
 		"close[0 0 0 0 0 0]",
-		fmt.Sprintf("munmap[%x %x 0 0 0 0]", m.Slots[Base]+0x2000, p.Size()-0x2000),
+		fmt.Sprintf("munmap[%x %x 0 0 0 0]", m.Slots[Base]+0x5000, p.Size()-0x5000),
 	}
 	if !slices.Equal(calls, want) {
 		t.Errorf("calls %q\nwant  %q", calls, want)
@@ -97,7 +97,7 @@ func TestRunStops(t *testing.T) {
 		{"largest error", func(b *Builder) { b.Call("open x", abi.SysOpen) }, 1<<64 - 4095, "open x: unexpected result 0xfffffffffffff001"},
 		{"wrong value", func(b *Builder) { b.Call("open x", abi.SysOpen).Want(Imm(3)) }, 4, "open x: unexpected result 0x4"},
 		{"wrong error", func(b *Builder) { b.Call("open x", abi.SysOpen).Want(Imm(3)) }, ^uint64(0), "open x: operation not permitted"},
-		{"leaving", func(b *Builder) { b.Leave("leave", Landing{Keep: 0x2000}) }, 1<<64 - 22, "leave: invalid argument"},
+		{"leaving", func(b *Builder) { b.Leave("leave", Landing{Keep: 0x5000}) }, 1<<64 - 22, "leave: invalid argument"},
 	} {
 		b := NewBuilder()
 		c.add(b)

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"ckpt/internal/abi"
 )
 
-// Sleep is a stub in the block's code page for a thread that is restored in the
+// Sleep is a stub in the block's code for a thread that is restored in the
 // middle of a sleep. The sleep is to take only the time that was left, so its
 // first argument must be changed; but the program may rely on it after the
 // call, which changes rax, rcx and r11 only. The stub makes the call and puts
@@ -18,17 +19,18 @@ import (
 //	syscall
 //	mov $Request, %rdi or %rdx
 //	mov $Return, %rcx		as syscall itself does
-//	mov %rsp, hdrAwake(%rip)
+//	mov %rsp, Awake(%rip)
 //	jmp *%rcx
 //
-// A thread enters it only once, from the landing, so that afterwards nobody
-// needs the block. But a signal handler may interrupt it and return to it later,
-// from wherever its frame was taken meanwhile: only hdrAwake tells that it came
-// to its end. See Leftover.
+// Each thread that sleeps has a stub of its own, and enters it only once, from
+// the landing, so that afterwards nobody needs the block. But a signal handler
+// may interrupt it and return to it later, from wherever its frame was taken
+// meanwhile: only the word at Awake tells that it came to its end. See Leftover.
 type Sleep struct {
 	Call    uint32 // SysNanosleep or SysClockNanosleep
 	Request uint64 // the program's own argument
 	Return  uint64 // address behind the program's syscall instruction
+	Awake   uint64 // offset in the block of the word for the last stack pointer, 0 before
 }
 
 // The parts of the stub, as offsets in it.
@@ -52,32 +54,39 @@ func (s *Sleep) validate() error {
 	if requestMove[s.Call] == nil {
 		return fmt.Errorf("system call %d is no sleep", s.Call)
 	}
+	if s.Awake < DataOffset || s.Awake > math.MaxInt32 {
+		return fmt.Errorf("no word at %#x for the end of a sleep", s.Awake)
+	}
 	return nil
 }
 
-// code is the stub.
-func (s *Sleep) code() []byte {
+// code is the stub as it stands at offset at.
+func (s *Sleep) code(at uint64) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint32([]byte{0xb8}, s.Call)
 	b = append(b, 0x0f, 0x05)
 	b = le.AppendUint64(append(b, requestMove[s.Call]...), s.Request)
 	b = le.AppendUint64(append(b, 0x48, 0xb9), s.Return)
-	b = le.AppendUint32(append(b, 0x48, 0x89, 0x25), hdrAwake-(sleepOff+sleepJump))
+	b = le.AppendUint32(append(b, 0x48, 0x89, 0x25), uint32(s.Awake-(at+sleepJump)))
 	return append(b, 0xff, 0xe1)
 }
 
-// parseSleep finds the stub in a block's code page, or nil if there is none.
-func parseSleep(page []byte) *Sleep {
-	b := page[sleepOff:][:sleepSize]
-	s := &Sleep{
-		Call:    binary.LittleEndian.Uint32(b[1:]),
-		Request: binary.LittleEndian.Uint64(b[sleepRequest+2:]),
-		Return:  binary.LittleEndian.Uint64(b[sleepReturn+2:]),
+// parseSleeps finds the stubs in a block's code.
+func parseSleeps(code []byte) (all []Sleep) {
+	for at := uint64(sleepOff); at+sleepStride <= headerOff; at += sleepStride {
+		b := code[at:][:sleepSize]
+		s := Sleep{
+			Call:    binary.LittleEndian.Uint32(b[1:]),
+			Request: binary.LittleEndian.Uint64(b[sleepRequest+2:]),
+			Return:  binary.LittleEndian.Uint64(b[sleepReturn+2:]),
+			Awake:   at + sleepJump + uint64(binary.LittleEndian.Uint32(b[sleepAwake+3:])),
+		}
+		if s.validate() != nil || !bytes.Equal(s.code(at), b) {
+			break
+		}
+		all = append(all, s)
 	}
-	if s.validate() != nil || !bytes.Equal(s.code(), b) {
-		return nil
-	}
-	return s
+	return all
 }
 
 // undo is the reverse of Builder.SleepOn, wherever in the stub a thread is. at

@@ -50,17 +50,29 @@ func (m memoryAt) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(m.b).ReadAt(p, int64(at))
 }
 
+// memories is memory of several pieces.
+type memories []memoryAt
+
+func (m memories) ReadAt(p []byte, off int64) (int, error) {
+	for _, piece := range m {
+		if n, err := piece.ReadAt(p, off); n > 0 {
+			return n, err
+		}
+	}
+	return 0, io.EOF
+}
+
 func TestSleepCode(t *testing.T) {
 	t.Parallel()
-	if len(code()) > sleepOff || sleepOff+sleepSize > pageSize || hdrAwake+8 > hdrSlots {
+	if len(code()) > sleepOff || sleepSize > sleepStride {
 		t.Fatal("the stub is not in a place of its own")
 	}
 	for _, c := range []struct {
 		regs abi.Regs
 		want []string // in Intel's order
 	}{
-		{nanosleep, []string{"MOV EAX, 0x23", "SYSCALL", "MOV RDI, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x6e], RSP", "JMP RCX"}},
-		{clockNano, []string{"MOV EAX, 0xe6", "SYSCALL", "MOV RDX, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x6e], RSP", "JMP RCX"}},
+		{nanosleep, []string{"MOV EAX, 0x23", "SYSCALL", "MOV RDI, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x3cde], RSP", "JMP RCX"}},
+		{clockNano, []string{"MOV EAX, 0xe6", "SYSCALL", "MOV RDX, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x3cde], RSP", "JMP RCX"}},
 	} {
 		block, landing := asleep(t, c.regs)
 		if want := uint64(sleepPark + sleepOff); landing.Rip != want {
@@ -73,8 +85,8 @@ func TestSleepCode(t *testing.T) {
 				t.Errorf("%v (%v), want %s", inst, err, want)
 			}
 			at += inst.Len
-			if mem, ok := inst.Args[0].(x86asm.Mem); ok && int64(at)+mem.Disp != hdrAwake {
-				t.Errorf("%v stores at %#x of the block, not %#x", inst, int64(at)+mem.Disp, hdrAwake)
+			if mem, ok := inst.Args[0].(x86asm.Mem); ok && int64(at)+mem.Disp != DataOffset {
+				t.Errorf("%v stores at %#x of the block, not %#x", inst, int64(at)+mem.Disp, DataOffset)
 			}
 		}
 		if at != sleepOff+sleepSize {
@@ -90,8 +102,8 @@ func TestSleepInPlace(t *testing.T) {
 	r := nanosleep
 	r.Rsi = r.Rdi
 	block, landing := asleep(t, r)
-	if landing != r || parseSleep(block) != nil {
-		t.Errorf("landing %+v, stub %+v", landing, parseSleep(block))
+	if landing != r || parseSleeps(block) != nil {
+		t.Errorf("landing %+v, stub %+v", landing, parseSleeps(block))
 	}
 }
 
@@ -160,14 +172,14 @@ func TestLeftoverUsed(t *testing.T) {
 		{"on the alternate stack", block, altStack, jump, stack + 0x2800, true},
 	} {
 		block := bytes.Clone(c.block)
-		binary.LittleEndian.PutUint64(block[hdrAwake:], c.awake)
+		binary.LittleEndian.PutUint64(block[DataOffset:], c.awake)
 		l, err := FindLeftover(memoryAt{sleepPark, block}, sleepPark)
 		if err != nil {
 			t.Fatal(err)
 		}
 		mem := make([]byte, 0x3000)
 		binary.LittleEndian.PutUint64(mem[0x2008:], c.word)
-		if got := l.Used(memoryAt{stack, mem}, c.alt); got != c.want {
+		if got := l.Used(memories{{stack, mem}, {sleepPark, block}}, []uint64{c.alt}); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
 	}
@@ -187,5 +199,43 @@ func TestFindLeftover(t *testing.T) {
 	block[hdrMagic]++
 	if _, err := FindLeftover(memoryAt{sleepPark, block}, sleepPark); err == nil {
 		t.Error("found without its magic number")
+	}
+}
+
+// TestManySleeps: each thread has a stub of its own, as long as there is room.
+func TestManySleeps(t *testing.T) {
+	t.Parallel()
+	b := NewBuilder()
+	var landings []abi.Regs
+	for i := range uint64(maxSleeps + 1) {
+		r := nanosleep
+		r.Rdi, r.Rip = 0x5000+i, 0x401000+8*i
+		landings = append(landings, b.SleepOn(r, sleepPark))
+	}
+	b.Leave("leave", Landing{PC: Sigreturn()})
+	block, err := Encode(mustBuild(t, b), Options{Park: sleepPark, ErrFD: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := FindLeftover(memoryAt{sleepPark, block}, sleepPark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range landings[:maxSleeps] {
+		if i == 7 {
+			continue
+		}
+		if got, rest, ok := l.SeeThrough(r); !ok || !rest || got.Rdi != 0x5000+uint64(i) || got.Rip != 0x401000+8*uint64(i) {
+			t.Fatalf("thread %d: %+v, rest %t, %t", i, got, rest, ok)
+		}
+	}
+	if !l.Used(memoryAt{sleepPark, block}, nil) {
+		t.Error("one thread is in a handler, but nothing is in use")
+	}
+	if _, _, ok := l.SeeThrough(landings[7]); !ok || l.Used(memoryAt{sleepPark, block}, nil) {
+		t.Error("it is in use by nobody")
+	}
+	if last := landings[maxSleeps]; last.Rip != 0x401000+8*maxSleeps || last.Rdi != last.Rsi {
+		t.Errorf("the last one: %+v", last)
 	}
 }

@@ -75,8 +75,13 @@ func checkStrings(p *image.Process) error {
 	if !filepath.IsAbs(p.Cwd) || strings.ContainsRune(p.Cwd, 0) {
 		return fmt.Errorf("working directory %q", p.Cwd)
 	}
+	ids := map[int]bool{}
 	for i := range p.Threads {
 		t := &p.Threads[i]
+		if ids[t.TID] {
+			return fmt.Errorf("thread %d is there twice", t.TID)
+		}
+		ids[t.TID] = true
 		if len(t.Comm) > maxComm || strings.ContainsRune(t.Comm, 0) {
 			return fmt.Errorf("thread %d: name %q", t.TID, t.Comm)
 		}

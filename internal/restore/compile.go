@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -39,7 +38,7 @@ func (p *preparation) compile() (*compiled, error) {
 		}
 		c := &compiled{park: gap.start + v.size(), errFD: int(p.files.errFD.Fd())}
 		c.load = c.park + room
-		w := &writer{p: p, b: plan.NewBuilder(), v: v, work: span{gap.start, c.park + room}, block: c.park, scratch: c.load + room}
+		w := &writer{p: p, b: plan.NewBuilder(), t: &p.process.Threads[0], v: v, work: span{gap.start, c.park + room}, block: c.park, scratch: c.load + room}
 		if c.plan, err = w.write(); err != nil {
 			return nil, err
 		}
@@ -58,15 +57,17 @@ type writer struct {
 	block uint64 // address of the block
 	// scratch is free until the plan's end, for as much as largestShared says.
 	scratch uint64
-	frame   plan.Arg
-	keep    uint64 // of the block stays mapped: code and signal frame
+	keep    uint64 // of the block stays mapped: code and signal frames
+
+	t      *image.Thread              // whose list b is
+	frames map[int]plan.Arg           // by index of the thread
+	meet   meeting                    // where the threads wait for each other
+	newIDs map[*image.Thread]plan.Arg // words for new thread ids
 }
 
 // write tells the plan in the order of its execution.
 func (w *writer) write() (*plan.Plan, error) {
-	if err := w.putFrame(); err != nil {
-		return nil, err
-	}
+	w.putFrames()
 	w.forget()
 	w.enterTimeNamespace()
 	w.v.park(w.b, w.work.start)
@@ -82,10 +83,15 @@ func (w *writer) write() (*plan.Plan, error) {
 		return nil, err
 	}
 	w.processState()
-	w.threadState()
 	w.signals()
+	w.startThreads()
+	if !w.t.Dead {
+		w.threadState()
+	}
+	w.awaitThreads()
 	w.limits()
 	w.credentials()
+	w.dumpable()
 	if err := w.timers(); err != nil {
 		return nil, err
 	}
@@ -93,26 +99,36 @@ func (w *writer) write() (*plan.Plan, error) {
 	return w.b.Build()
 }
 
-// putFrame puts the signal frame through which the process gets its registers
-// into the plan's data. It comes first, so that it is near the block's start:
-// from the code to the frame the block stays mapped for good.
-func (w *writer) putFrame() error {
-	t := w.p.thread
-	at := w.block + plan.DataOffset
-	regs := t.Regs
-	if w.v.aside {
-		regs.Rip += w.v.asideBy(w.work.start)
+// putFrames puts the signal frames through which the threads get their registers
+// into the plan's data. They come first, with all that must stay, so that they
+// are near the block's start: from the code to the last frame the block stays
+// mapped for good.
+func (w *writer) putFrames() {
+	threads := w.p.process.Threads
+	if w.others() > 0 {
+		w.meet = newMeeting(w.b)
 	}
-	if t.RestOfSleep {
-		regs = w.b.SleepOn(regs, w.block)
+	regs := make([]abi.Regs, len(threads))
+	for i := range threads {
+		t := &threads[i]
+		regs[i] = t.Regs
+		if w.v.aside && w.v.behindEntry(t.Regs.Rip) {
+			regs[i].Rip += w.v.asideBy(w.work.start)
+		}
+		if t.RestOfSleep {
+			regs[i] = w.b.SleepOn(regs[i], w.block)
+		}
 	}
-	frame := abi.SignalFrame(regs, t.XSave, t.SigMask, altStack(t), at, w.block+plan.Sigreturn().Imm)
-	w.frame = w.b.AlignedData(frame, 64)
-	if w.frame.Imm != plan.DataOffset {
-		return errors.New("the signal frame is not the first piece of the plan's data")
+	const align = 64
+	w.frames = map[int]plan.Arg{}
+	for i := range threads {
+		if t := &threads[i]; !t.Dead {
+			at := w.b.ReserveAligned(0, align)
+			frame := abi.SignalFrame(regs[i], t.XSave, t.SigMask, altStack(t), w.block+at.Imm, w.block+plan.Sigreturn().Imm)
+			w.frames[i] = w.b.AlignedData(frame, align)
+		}
 	}
-	w.keep = (plan.DataOffset + uint64(len(frame)) + pageSize - 1) &^ (pageSize - 1)
-	return nil
+	w.keep = w.b.ReserveAligned(0, pageSize).Imm
 }
 
 // altStack is the alternate signal stack as sigaltstack(2) takes it: whether a
@@ -138,7 +154,18 @@ func (w *writer) leave() {
 		// It takes effect here and now, and the program goes on at SIGCONT.
 		w.b.Call("stop the program again", abi.SysKill, plan.Int(os.Getpid()), plan.Int(int(syscall.SIGSTOP)))
 	}
-	sp := w.frame
+	w.letGo()
+	land := w.landing(0)
+	land.Keep = w.keep
+	if w.t.Dead {
+		land = plan.Landing{PC: plan.EndThread(), Keep: w.keep}
+	}
+	w.b.Leave("continue the program", land)
+}
+
+// landing is where a thread of the process leaves to.
+func (w *writer) landing(thread int) plan.Landing {
+	sp := w.frames[thread]
 	sp.Imm = abi.SignalFrameSP(sp.Imm)
-	w.b.Leave("continue the program", plan.Landing{PC: plan.Sigreturn(), SP: sp, Keep: w.keep})
+	return plan.Landing{PC: plan.Sigreturn(), SP: sp}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // credentials gives up the rights that the program did not have, and then sets
-// what a change of ids would clear.
+// what a change of ids would clear. To the kernel they are a thread's own.
 func (w *writer) credentials() {
 	c, own := w.p.process.Credentials, w.p.host.status
 	for bit := uint64(0); bit < 64; bit++ {
@@ -33,7 +33,12 @@ func (w *writer) credentials() {
 	}
 	w.capabilities(newIDs)
 	w.b.Call("set the keep-capabilities flag", abi.SysPrctl, plan.Imm(abi.PrSetKeepCaps), plan.Imm(flag(w.p.process.Attributes.KeepCaps)))
-	w.b.Call("set the parent death signal", abi.SysPrctl, plan.Imm(abi.PrSetPDeathSig), plan.Int(w.p.thread.PDeathSig))
+	w.b.Call("set the parent death signal", abi.SysPrctl, plan.Imm(abi.PrSetPDeathSig), plan.Int(w.t.PDeathSig))
+}
+
+// dumpable sets what changes of ids reset for the whole process: it comes when
+// all threads have theirs.
+func (w *writer) dumpable() {
 	if d := w.p.process.Attributes.Dumpable; d == 0 || d == 1 {
 		w.b.Call("set the dumpable attribute", abi.SysPrctl, plan.Imm(abi.PrSetDumpable), plan.Int(d))
 	}

@@ -15,7 +15,10 @@ import (
 func credentialSteps(t *testing.T, who proc.Status, c image.Credentials) []string {
 	t.Helper()
 	p := &preparation{host: &host{status: &who}, process: &image.Process{Credentials: c}, thread: &image.Thread{}}
-	pl, _ := steps(t, p, 0, (*writer).credentials)
+	pl, _ := steps(t, p, 0, func(w *writer) {
+		w.credentials()
+		w.dumpable()
+	})
 	var all []string
 	for _, op := range pl.Ops[:len(pl.Ops)-1] {
 		all = append(all, op.What)

@@ -111,7 +111,7 @@ func compiledPlan(t testing.TB, m *image.Manifest, memory ...content) *compiled 
 // steps are the system calls nr of the plan that write writes.
 func steps(t testing.TB, p *preparation, nr uint32, write func(w *writer)) (*plan.Plan, []plan.Op) {
 	t.Helper()
-	w := &writer{p: p, b: plan.NewBuilder(), v: &vdso{}}
+	w := &writer{p: p, b: plan.NewBuilder(), t: p.thread, v: &vdso{}}
 	write(w)
 	w.b.Call("end", abi.SysExitGroup)
 	pl, err := w.b.Build()

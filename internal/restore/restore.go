@@ -81,10 +81,11 @@ type preparation struct {
 	image   *image.Image
 	m       *image.Manifest
 	process *image.Process
-	thread  *image.Thread
+	thread  *image.Thread // the first one that lives
 	host    *host
 	files   *files
 	limits  []image.Rlimit // those it gets, see takeLimits
+	newTIDs bool           // the threads but the first get new ids, see chooseIDs
 }
 
 // prepare opens the image, compares it with the host, and makes its files.
@@ -111,10 +112,10 @@ func (p *preparation) open() error {
 		return &HostError{Reason: fmt.Sprintf("the image holds %d processes, and this version restores one", n)}
 	}
 	p.process = &p.m.Processes[0]
-	if n := len(p.process.Threads); n != 1 {
-		return &HostError{Reason: fmt.Sprintf("the process has %d threads, and this version restores one", n)}
-	}
 	p.thread = &p.process.Threads[0]
+	if p.thread.Dead && len(p.process.Threads) > 1 {
+		p.thread = &p.process.Threads[1]
+	}
 	if err := checkManifest(p.process); err != nil {
 		return fmt.Errorf("%s: %w", p.o.Path, err)
 	}
@@ -123,6 +124,9 @@ func (p *preparation) open() error {
 		return err
 	}
 	if err := p.compareHost(); err != nil {
+		return err
+	}
+	if err := p.chooseIDs(); err != nil {
 		return err
 	}
 	p.warnCredentials()

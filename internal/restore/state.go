@@ -59,17 +59,20 @@ func (f *files) executable() *os.File {
 
 // processState sets what prctl(2) keeps for the process.
 func (w *writer) processState() {
-	a, t := w.p.process.Attributes, w.p.thread
+	a := w.p.process.Attributes
 	set := func(what string, op, value uint64) plan.Step {
 		return w.b.Call(what, abi.SysPrctl, plan.Imm(op), plan.Imm(value))
 	}
-	w.b.Call("set the thread's name", abi.SysPrctl, plan.Imm(abi.PrSetName), w.b.CString(t.Comm))
-	set("set the timer slack", abi.PrSetTimerSlack, t.TimerSlack)
+	w.name()
 	set("set the subreaper attribute", abi.PrSetChildSubreaper, flag(a.Subreaper))
 	set("set the THP setting", abi.PrSetTHPDisable, flag(a.THPDisable)).MayFail()
 	if a.NoNewPrivs {
 		set("set no_new_privs", abi.PrSetNoNewPrivs, 1)
 	}
+}
+
+func (w *writer) name() {
+	w.b.Call("set the thread's name", abi.SysPrctl, plan.Imm(abi.PrSetName), w.b.CString(w.t.Comm))
 }
 
 func flag(b bool) uint64 {
@@ -79,9 +82,10 @@ func flag(b bool) uint64 {
 	return 0
 }
 
-// threadState sets what the kernel keeps for the thread.
+// threadState sets what the kernel keeps for the thread whose list is written.
 func (w *writer) threadState() {
-	t := w.p.thread
+	t := w.t
+	w.b.Call("set the timer slack", abi.SysPrctl, plan.Imm(abi.PrSetTimerSlack), plan.Imm(t.TimerSlack))
 	w.b.Call("set the FS base", abi.SysArchPrctl, plan.Imm(abi.ArchSetFS), plan.Imm(t.Regs.FsBase))
 	w.b.Call("set the GS base", abi.SysArchPrctl, plan.Imm(abi.ArchSetGS), plan.Imm(t.Regs.GsBase))
 	if t.TIDAddress != 0 {
@@ -104,6 +108,21 @@ func (w *writer) threadState() {
 	if s := altStack(t); s.Flags&abi.SSDisable == 0 {
 		w.b.Call("set the alternate signal stack", abi.SysSigaltstack, w.b.Data(words(s.SP, uint64(uint32(s.Flags)), s.Size)))
 	}
+	w.queueOwn()
+}
+
+// queueOwn queues the signals that were sent to the thread alone. Only it may do
+// that (kernel/signal.c, do_rt_tgsigqueueinfo).
+func (w *writer) queueOwn() {
+	if len(w.t.Pending) == 0 {
+		return
+	}
+	self := w.b.Slot()
+	w.b.Call("ask for the thread's id", abi.SysGettid).Store(self)
+	for _, info := range w.t.Pending {
+		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, plan.Int(w.p.newTID()), plan.Arg{Slot: self}, plan.Int(signo(info)), w.b.Data(info)).MayFail()
+	}
+	w.b.Free(self)
 }
 
 // writable reports whether the program itself could write n bytes at addr.
@@ -132,8 +151,5 @@ func (w *writer) signals() {
 	pid := plan.Imm(uint64(os.Getpid()))
 	for _, info := range w.p.process.Signals.Pending {
 		w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(signo(info)), w.b.Data(info)).MayFail()
-	}
-	for _, info := range w.p.thread.Pending {
-		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, pid, pid, plan.Int(signo(info)), w.b.Data(info)).MayFail()
 	}
 }

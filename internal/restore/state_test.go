@@ -117,7 +117,10 @@ func TestSignals(t *testing.T) {
 	}
 	p.process.Signals.Pending = [][]byte{siginfo(12)}
 	p.thread.Pending = [][]byte{siginfo(64), siginfo(34)}
-	pl, actions := steps(t, p, abi.SysRtSigaction, (*writer).signals)
+	pl, actions := steps(t, p, abi.SysRtSigaction, func(w *writer) {
+		w.signals()
+		w.queueOwn()
+	})
 	set := map[int][]uint64{}
 	for _, op := range actions {
 		if op.Args[3].Imm != 8 || op.Args[2].Imm != 0 || op.Check != plan.Succeeds {

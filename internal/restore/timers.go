@@ -72,11 +72,17 @@ func (w *writer) makeTimer(t image.POSIXTimer, id plan.Arg) {
 	binary.LittleEndian.PutUint32(event[8:], uint32(t.Signal))
 	binary.LittleEndian.PutUint32(event[12:], uint32(t.Notify))
 	if t.Notify&threadID != 0 {
-		binary.LittleEndian.PutUint32(event[16:], uint32(w.p.newTID()))
+		binary.LittleEndian.PutUint32(event[16:], uint32(w.keptID(t.TID)))
 	}
 	w.b.Copy("ask for the timer's id", id, w.b.Data(words(uint64(t.ID))), plan.Imm(8))
 	what := fmt.Sprintf("make timer %d", t.ID)
-	w.b.Call(what, abi.SysTimerCreate, plan.Imm(uint64(t.Clock)), w.b.Data(event), id)
+	sigevent := w.b.AlignedData(event, 8)
+	if word, ok := w.newID(t.TID); ok && t.Notify&threadID != 0 {
+		target := sigevent
+		target.Imm += 16
+		w.b.Copy("ask for the id of the timer's thread", target, word, plan.Imm(4))
+	}
+	w.b.Call(what, abi.SysTimerCreate, plan.Imm(uint64(t.Clock)), sigevent, id)
 	w.b.Poke32If(what+" with its id", id, plan.Imm(uint64(t.ID)), plan.Imm(0)).Want(plan.Imm(1))
 }
 

@@ -23,8 +23,8 @@ type vdso struct {
 	same  bool
 
 	patches []patch // what turns the saved one into one that works here
-	// aside: the thread is where a patch would be. It finishes in a copy of
-	// the saved vDSO that has no patches.
+	// aside: a thread is where a patch would be. It finishes in a copy of the
+	// saved vDSO that has no patches.
 	aside bool
 }
 
@@ -62,7 +62,9 @@ func newVDSO(p *preparation) (*vdso, error) {
 	if v.patches, err = redirections(v.code, v.own); err != nil {
 		return nil, err
 	}
-	v.aside = v.behindEntry(p.thread.Regs.Rip)
+	for i := range p.process.Threads {
+		v.aside = v.aside || v.behindEntry(p.process.Threads[i].Regs.Rip)
+	}
 	return v, nil
 }
 

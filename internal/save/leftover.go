@@ -9,7 +9,7 @@ import (
 )
 
 // dropLeftovers takes out of the mappings what an earlier restore left of its
-// interpreter: the code page and the signal frame behind it. The next restore
+// interpreter: the code and the signal frames behind it. The next restore
 // brings its own. mem is /proc/PID/mem.
 //
 // Only when the two mappings are just that and nobody can come back to them are
@@ -31,7 +31,7 @@ func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []image.Thread) []p
 		}
 		if i+1 < len(vmas) && mayBeLeft(&vmas[i], &vmas[i+1]) {
 			left, err := plan.FindLeftover(mem, vmas[i].Start)
-			if err == nil && !inUse(left, vmas[i].Start, vmas[i+1].End, mem, threads) {
+			if err == nil && left.Size() == vmas[i+1].End-vmas[i].Start && !inUse(left, vmas[i].Start, vmas[i+1].End, mem, threads) {
 				i++
 				continue
 			}
@@ -42,23 +42,22 @@ func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []image.Thread) []p
 }
 
 func mayBeLeft(code, data *proc.VMA) bool {
-	const maxFrame = 64 << 10 // more than the extended state of any processor
 	return code.Path == "" && data.Path == "" && code.Inode == 0 && data.Inode == 0 &&
-		code.Read && code.Exec && !code.Write && code.Size() == pageSize &&
-		data.Start == code.End && data.Read && !data.Exec && data.Write && data.Size() <= maxFrame
+		code.Read && code.Exec && !code.Write && code.Size() == plan.CodeSize &&
+		data.Start == code.End && data.Read && !data.Exec && data.Write
 }
 
 // inUse reports whether a thread needs what is left at [start, end), once those
 // that only sleep there have been changed.
 func inUse(left *plan.Leftover, start, end uint64, mem io.ReaderAt, threads []image.Thread) bool {
-	used := false
+	var altStacks []uint64
 	for i := range threads {
 		t := &threads[i]
 		if t.Dead {
 			continue
 		}
+		altStacks = append(altStacks, t.AltStack.SP+t.AltStack.Size)
 		if t.Regs.Rip < start || t.Regs.Rip >= end {
-			used = used || left.Used(mem, t.AltStack.SP+t.AltStack.Size)
 			continue
 		}
 		regs, rest, ok := left.SeeThrough(t.Regs)
@@ -66,7 +65,6 @@ func inUse(left *plan.Leftover, start, end uint64, mem io.ReaderAt, threads []im
 			return true
 		}
 		t.Regs, t.RestOfSleep = regs, rest
-		return false // the stub is entered once: nobody else is in it
 	}
-	return used
+	return left.Used(mem, altStacks)
 }

@@ -1,0 +1,116 @@
+package restore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"ckpt/internal/image"
+	"ckpt/internal/sys"
+)
+
+// A mutex may hold the id of the thread that owns it, which is compared when it
+// is unlocked: error-checking and recursive ones, robust ones, those with
+// priority inheritance. So threads keep their ids where the kernel lets us choose
+// them (clone3(2), set_tid). Where it does not, they get new ones, unless a held
+// mutex is seen: only robust ones can be, in the list that the kernel has of them.
+//
+// The first thread has the process's id, and so a new one with every restore.
+// With one thread that hardly matters: nobody else can hold a mutex that it waits
+// for. With several it is said.
+
+// chooseIDs decides whether the threads keep their ids, or refuses.
+func (p *preparation) chooseIDs() error {
+	threads := p.process.Threads
+	if len(threads) == 1 {
+		return nil
+	}
+	var reason string
+	if p.o.PID == PIDNew {
+		reason = "--pid new"
+	} else {
+		reason = p.takenIDs()
+	}
+	p.newTIDs = reason != ""
+	changed := threads[:1]
+	if p.newTIDs {
+		changed = threads
+	}
+	for i := range changed {
+		t := &changed[i]
+		if t.Dead {
+			continue
+		}
+		held, err := p.holdsRobust(t)
+		if err != nil {
+			return err
+		}
+		if held {
+			if reason == "" {
+				reason = "the first thread has the process's id"
+			}
+			return &HostError{
+				Reason: fmt.Sprintf("thread %d holds a mutex that knows its owner by its id, and would get another id (%s)", t.TID, reason),
+				Advice: "save it again at another moment, or restore it as root",
+			}
+		}
+	}
+	if p.newTIDs {
+		p.o.Warn("thread ids", fmt.Sprintf("all %d are new (%s): a recursive or error-checking mutex that a thread held can not be unlocked", len(threads), reason))
+	} else if !threads[0].Dead && threads[0].TID != p.newTID() {
+		p.o.Warn("thread ids", fmt.Sprintf("that of the first thread is new, %d instead of %d: a recursive or error-checking mutex that it held can not be unlocked", p.newTID(), threads[0].TID))
+	}
+	return nil
+}
+
+// takenIDs says why the threads can not have their ids; empty: they can.
+func (p *preparation) takenIDs() string {
+	if err := sys.ProbeSetTID(); err != nil {
+		return "choosing them takes CAP_CHECKPOINT_RESTORE"
+	}
+	for i := range p.process.Threads[1:] {
+		tid := p.process.Threads[i+1].TID
+		if tid == p.newTID() {
+			return fmt.Sprintf("%d is the id of this restore", tid)
+		}
+		if err := syscall.Kill(tid, 0); errors.Is(err, syscall.ESRCH) {
+			continue
+		}
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid)); !errors.Is(err, fs.ErrNotExist) {
+			continue // it ends with the execve
+		}
+		return "in the meantime " + p.owner(tid)
+	}
+	return ""
+}
+
+// owner says who has an id.
+func (p *preparation) owner(tid int) string {
+	other := p.host.fs.Process(tid)
+	name, err := other.Comm()
+	if err != nil {
+		return fmt.Sprintf("%d is taken", tid)
+	}
+	state := ""
+	if s, err := other.Status(); err == nil && s.Zombie() {
+		state = ", which has ended and waits for its parent"
+	}
+	return fmt.Sprintf("%d is the id of %s%s", tid, name, state)
+}
+
+// holdsRobust reports whether a robust mutex is in the thread's list, or on its
+// way into or out of it (Documentation/locking/robust-futex-ABI.rst).
+func (p *preparation) holdsRobust(t *image.Thread) (bool, error) {
+	if t.RobustList.Head == 0 {
+		return false, nil
+	}
+	var head [24]byte // next, offset of the futex, pending
+	if err := p.image.Space(0).ReadMemory(uint64(t.RobustList.Head), head[:]); err != nil {
+		return false, err
+	}
+	next, pending := binary.LittleEndian.Uint64(head[:]), binary.LittleEndian.Uint64(head[16:])
+	return next != 0 && next != uint64(t.RobustList.Head) || pending != 0, nil
+}
