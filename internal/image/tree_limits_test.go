@@ -138,6 +138,7 @@ func TestHostileFamily(t *testing.T) {
 	segs := im.Space(1).Segments()
 	for name, change := range map[string]func(b []byte){
 		"shares what is behind it":  func(b []byte) { put(phdr(b, 1, 0)[8:], segs[1].Pos+PageSize) },
+		"shares and owns":           func(b []byte) { put(phdr(b, 1, 0)[8:], segs[1].Pos-PageSize) },
 		"shares what is in front":   func(b []byte) { put(phdr(b, 1, 0)[8:], 0) },
 		"shares half a page":        func(b []byte) { put(phdr(b, 1, 0)[8:], segs[0].Pos+1) },
 		"shares more than there is": func(b []byte) { put(phdr(b, 1, 0)[32:], 1<<63) },

@@ -235,28 +235,31 @@ func TestForks(t *testing.T) {
 		var l Layout
 		m := sample()
 		m.Processes = nil
-		var memory [][]byte // of each process
+		var memory [][]byte     // of each process
+		var saved [][pages]bool // what of it is
 		for i := range rapid.IntRange(1, 5).Draw(rt, "processes") {
 			p := sample().Processes[0]
 			p.Areas = areas
 			p.PID, p.Threads = 100*(i+1), manyThreads(1)
 			p.Threads[0].TID = p.PID
 			space := Space{Areas: areas}
-			mem, parent := make([]byte, pages*PageSize), 0
+			mem, has, parent := make([]byte, pages*PageSize), [pages]bool{}, 0
 			if i > 0 {
 				parent = rapid.IntRange(0, i-1).Draw(rt, "parent")
 				copy(mem, memory[parent])
+				has = saved[parent]
 			}
 			for n := range uint64(pages) {
 				at := base + n*PageSize
-				if rapid.IntRange(0, 2).Draw(rt, "own") == 0 || i == 0 {
+				if rapid.IntRange(0, 2).Draw(rt, "own") == 0 {
 					copy(mem[n*PageSize:], drawMemory(rt, PageSize))
 					space.Runs = append(space.Runs, Run{at, PageSize})
-				} else {
+					has[n] = true
+				} else if has[n] {
 					space.Same = append(space.Same, Same{Run{at, PageSize}, parent})
 				}
 			}
-			m.Processes, memory = append(m.Processes, p), append(memory, mem)
+			m.Processes, memory, saved = append(m.Processes, p), append(memory, mem), append(saved, has)
 			l.Processes = append(l.Processes, space)
 		}
 		path := filepath.Join(dir, "image")
