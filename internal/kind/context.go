@@ -119,8 +119,10 @@ type SaveContext struct {
 
 	payloads map[string]image.PayloadRef
 
-	sockets map[uint32]*sys.UnixSocket // see unixSocketOf; nil: not looked yet
-	queues  map[uint32]*unixQueue      // by inode, see findUnix
+	sockets map[uint32]*sys.UnixSocket // see diagnose; nil: not looked yet
+	known   map[uint32]bool            // inodes of the first knownOf of All, see inside
+	knownOf int
+	queues  map[uint32]*unixQueue // by inode, see findUnix
 
 	channels map[string]int // see openChannels; nil: not looked yet
 }

@@ -169,12 +169,18 @@ func (det *unixDetail) setState(c *SaveContext, d *Desc, s *sys.UnixSocket) erro
 // inside reports whether one of the open files is the socket ino. Before it is
 // frozen, one that nobody has open may be in flight inside.
 func (c *SaveContext) inside(ino uint32) bool {
-	link := fmt.Sprintf("socket:[%d]", ino)
-	for _, o := range c.All {
-		if o.Link == link {
-			return true
+	if c.known == nil || c.knownOf != len(c.All) {
+		c.known, c.knownOf = map[uint32]bool{}, len(c.All)
+		for _, o := range c.All {
+			if (unixSocket{}).Match(o) {
+				c.known[uint32(o.Stat.Ino)] = true
+			}
 		}
 	}
+	if c.known[ino] {
+		return true
+	}
+	link := fmt.Sprintf("socket:[%d]", ino)
 	return !c.Frozen && c.anyInFlight() && holderOutside(c, link) == ""
 }
 

@@ -20,23 +20,25 @@ type SocketOptions struct {
 	Flags map[string]int `json:"flags,omitempty"`
 }
 
-// socketFlags are options with a number that is 0 or 1, mostly.
+// socketFlags are options with a number, mostly 0 or 1, and what it is in a new
+// socket.
 var socketFlags = []struct {
-	name   string
-	option int
+	name    string
+	option  int
+	initial int
 }{
-	{"passcred", unix.SO_PASSCRED},
-	{"passsec", unix.SO_PASSSEC},
-	{"passpidfd", unix.SO_PASSPIDFD}, // Linux 6.5
-	{"passrights", 83},               // SO_PASSRIGHTS, Linux 6.16; 1 in a new socket
-	{"rcvlowat", unix.SO_RCVLOWAT},
-	{"priority", unix.SO_PRIORITY},
-	{"timestamp", unix.SO_TIMESTAMP},
-	{"timestampns", unix.SO_TIMESTAMPNS},
-	{"broadcast", unix.SO_BROADCAST},
-	{"reuseaddr", unix.SO_REUSEADDR},
-	{"keepalive", unix.SO_KEEPALIVE},
-	{"oobinline", unix.SO_OOBINLINE},
+	{"passcred", unix.SO_PASSCRED, 0},
+	{"passsec", unix.SO_PASSSEC, 0},
+	{"passpidfd", unix.SO_PASSPIDFD, 0}, // Linux 6.5
+	{"passrights", 83, 1},               // SO_PASSRIGHTS, Linux 6.16
+	{"rcvlowat", unix.SO_RCVLOWAT, 1},
+	{"priority", unix.SO_PRIORITY, 0},
+	{"timestamp", unix.SO_TIMESTAMP, 0},
+	{"timestampns", unix.SO_TIMESTAMPNS, 0},
+	{"broadcast", unix.SO_BROADCAST, 0},
+	{"reuseaddr", unix.SO_REUSEADDR, 0},
+	{"keepalive", unix.SO_KEEPALIVE, 0},
+	{"oobinline", unix.SO_OOBINLINE, 0},
 }
 
 // SocketOptionsOf reads the options of a unix socket.
@@ -63,10 +65,14 @@ func SocketOptionsOf(fd int) (o SocketOptions, err error) {
 	if err != nil {
 		return o, os.NewSyscallError("getsockopt", err)
 	}
-	o.Flags = map[string]int{}
 	for _, f := range socketFlags {
 		if v, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, f.option); err == nil {
-			o.Flags[f.name] = v
+			if v != f.initial && o.Flags == nil {
+				o.Flags = map[string]int{}
+			}
+			if v != f.initial {
+				o.Flags[f.name] = v
+			}
 		} else if !notThere(err) {
 			return o, os.NewSyscallError("getsockopt "+f.name, err)
 		}
@@ -108,8 +114,15 @@ func SetSocketOptions(fd int, o SocketOptions) (failed []string, err error) {
 		set("peek_off", SetPeekOff(fd, o.PeekOff))
 	}
 	for _, f := range socketFlags {
-		if v, ok := o.Flags[f.name]; ok && v != is.Flags[f.name] {
-			set(f.name, unix.SetsockoptInt(fd, unix.SOL_SOCKET, f.option, v))
+		want, now := f.initial, f.initial
+		if v, ok := o.Flags[f.name]; ok {
+			want = v
+		}
+		if v, ok := is.Flags[f.name]; ok {
+			now = v
+		}
+		if want != now {
+			set(f.name, unix.SetsockoptInt(fd, unix.SOL_SOCKET, f.option, want))
 		}
 	}
 	return failed, nil
