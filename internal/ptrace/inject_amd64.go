@@ -23,7 +23,7 @@ type Options struct {
 	Mem     Memory
 	Gadgets Gadgets
 	Stack   Range         // the area [stack], if every thread of the target is stopped; else zero
-	Shared  Range         // what Share gave, for all threads but the one that shares
+	Shared  Range         // one of those that Share gave, for all threads but the one that shares
 	Stale   bool          // the target has a mapping that IsScratch
 	Handler Handler       // see RestartRegs; only for the cure
 	Timeout time.Duration // for each call; 0 means 10 seconds
@@ -45,8 +45,7 @@ type Options struct {
 //
 // Of many threads, one injects first and shares a mapping with the others, which
 // need memory that nobody else writes to: should the engine die, the main thread
-// goes on using its stack while another one still has to cure itself. They can
-// be injected into one after the other.
+// goes on using its stack while another one still has to cure itself.
 //
 // There are two exceptions, both the shortest that can be. Where there is no
 // room on the main thread's stack, a mapping is made by one bare call, and
@@ -76,7 +75,9 @@ type Injector struct {
 
 	masked, moved, closed bool
 
-	child int // thread that the last call made
+	child    int       // thread that the last call made
+	stops    int       // of the present call
+	deadline time.Time // for its end
 }
 
 // allBlocked is the mask during injection. The kernel leaves SIGKILL and
@@ -130,7 +131,9 @@ func (in *Injector) open() (err error) {
 		return err
 	}
 	if in.o.Shared.Start != 0 {
-		in.layout = layoutBelow(in.o.Shared.End, len(xstate), in.o.Gadgets)
+		if in.layout = layoutBelow(in.o.Shared.End, len(xstate), in.o.Gadgets); in.layout.twinSP < in.o.Shared.Start {
+			return errTooLarge
+		}
 	} else if in.layout, in.saved, err = place(mem, in.o.Stack, in.orig.Rsp, len(xstate), in.o.Gadgets); err != nil {
 		return err
 	}

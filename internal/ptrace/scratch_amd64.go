@@ -11,11 +11,12 @@ import (
 // Where a mapping for injected calls is made, unless something is there: at an
 // address that nobody else chooses, far from where programs, kernels and
 // sanitizers put anything. So one that an engine has left that was killed is
-// known for what it is. Its size is that of two layouts, with room to spare for
-// the extended states of processors to come.
+// known for what it is. One half is for the layout of a thread that has no other
+// place, one for those of threads that share it.
 const (
 	scratchAt   = 0x1c4b50540000
-	scratchHalf = 64 << 10
+	scratchHalf = 128 << 10
+	maxSlots    = 8 // more threads at a time make the waits hardly shorter
 )
 
 var scratchRange = Range{scratchAt, scratchAt + 2*scratchHalf}
@@ -62,23 +63,35 @@ func (in *Injector) mapScratch(xstate int) (err error) {
 	return nil
 }
 
-// Share gives memory in which the other threads of the process can be injected
-// into (Options.Shared) until this Injector is closed.
-func (in *Injector) Share() (Range, error) {
+// Share gives memory in which other threads of the process can be injected into
+// (Options.Shared) until this Injector is closed: as many at the same time as
+// there are ranges.
+func (in *Injector) Share() ([]Range, error) {
 	if in.mapped.Start != 0 {
-		return Range{in.mapped.Start, in.mapped.End - scratchHalf}, nil
+		return in.slots(in.mapped.Start), nil
 	}
 	if in.shared.Start == 0 {
 		if in.layout.size() > scratchHalf {
-			return Range{}, errTooLarge
+			return nil, errTooLarge
 		}
 		r, err := in.mapAnywhere()
 		if err != nil {
-			return Range{}, fmt.Errorf("scratch memory for the threads of process %d: %w", in.t.tid, err)
+			return nil, fmt.Errorf("scratch memory for the threads of process %d: %w", in.t.tid, err)
 		}
 		in.shared = r
 	}
-	return in.shared, nil
+	return in.slots(in.shared.Start), nil
+}
+
+// slots divides half of the mapping.
+func (in *Injector) slots(at uint64) []Range {
+	n := min(scratchHalf/(in.layout.size()+pageSize), maxSlots)
+	size := scratchHalf / max(n, 1) &^ (pageSize - 1)
+	var all []Range
+	for end := at + scratchHalf; at+size <= end; at += size {
+		all = append(all, Range{at, at + size})
+	}
+	return all
 }
 
 // unmapScratch undoes mapScratch and Share; the former bare again, because the

@@ -28,6 +28,7 @@ type subject struct {
 	start      uint64 // of the leader: with the pid it names the process for good
 	leaderDead bool
 	threads    map[int]*proc.Status // those that live
+	namespaces map[string]string    // threadNamespaces; only of a process of several threads
 	areas      []image.Area         // found by check
 	findings
 }

@@ -123,22 +123,49 @@ func (r *remote) attributes(a *image.Attributes) {
 	a.Subreaper = r.word32() != 0
 }
 
-// thread fetches what only the thread itself can tell, results one after the
-// other so that they are read once.
-func (r *remote) thread(t *image.Thread) {
-	const stack, tid, signal = 0, 3, 4 // words
-	at := func(word uint64) uint64 { return r.scratch + 8*word }
-	r.call("alternate signal stack", abi.SysSigaltstack, 0, at(stack))
-	// Kernels without CONFIG_CHECKPOINT_RESTORE do not tell; it is zero then.
-	_, told := r.optional("tid address", abi.SysPrctl, abi.PrGetTIDAddress, at(tid))
-	r.call("parent death signal", abi.SysPrctl, abi.PrGetPDeathSig, at(signal))
-	t.TimerSlack = r.call("timer slack", abi.SysPrctl, abi.PrGetTimerSlack)
-	w := r.words(5)
-	t.AltStack = abi.StackT{SP: w[0], Flags: int32(w[1]), Size: w[2]}
-	if told {
-		t.TIDAddress = image.Addr(w[tid])
+// askThreads fetches what only threads themselves can tell, all at the same time,
+// results one after the other so that they are read once.
+func askThreads(ins []*ptrace.Injector, to []image.Thread) error {
+	const stack, tid, signal, words = 0, 3, 4, 5
+	var failed error
+	call := func(what string, nr uint64, args func(at uint64) []uint64) []ptrace.Outcome {
+		if failed != nil {
+			return nil
+		}
+		all := ptrace.CallAll(ins, nr, func(in *ptrace.Injector) []uint64 {
+			at, _ := in.Scratch()
+			return args(at)
+		})
+		for i, r := range all {
+			unknown := errors.Is(r.Err, syscall.EINVAL) || errors.Is(r.Err, syscall.ENOSYS)
+			if r.Err != nil && !(unknown && what == "tid address") && failed == nil {
+				failed = fmt.Errorf("ask thread %d for its %s: %w", to[i].TID, what, r.Err)
+			}
+		}
+		return all
 	}
-	t.PDeathSig = int(int32(w[signal]))
+	call("alternate signal stack", abi.SysSigaltstack, func(at uint64) []uint64 { return []uint64{0, at + 8*stack} })
+	// Kernels without CONFIG_CHECKPOINT_RESTORE do not tell; it is zero then.
+	told := call("tid address", abi.SysPrctl, func(at uint64) []uint64 { return []uint64{abi.PrGetTIDAddress, at + 8*tid} })
+	call("parent death signal", abi.SysPrctl, func(at uint64) []uint64 { return []uint64{abi.PrGetPDeathSig, at + 8*signal} })
+	slack := call("timer slack", abi.SysPrctl, func(uint64) []uint64 { return []uint64{abi.PrGetTimerSlack} })
+	if failed != nil {
+		return failed
+	}
+	for i, in := range ins {
+		r, t := newRemote(in), &to[i]
+		w := r.words(words)
+		t.TimerSlack = slack[i].Value
+		t.AltStack = abi.StackT{SP: w[0], Flags: int32(w[1]), Size: w[2]}
+		if told[i].Err == nil {
+			t.TIDAddress = image.Addr(w[tid])
+		}
+		t.PDeathSig = int(int32(w[signal]))
+		if r.err != nil {
+			return r.err
+		}
+	}
+	return nil
 }
 
 // hasLDT reports whether the thread has a local descriptor table, which code

@@ -117,6 +117,9 @@ func (t Then) signal() syscall.Signal {
 	return syscall.SIGSTOP
 }
 
+// endTime is how long a killed process may take to end.
+const endTime = time.Second
+
 // explain finds the words for an error in the middle of looking at a process:
 // one that has died makes everything fail in its own way.
 func explain(pfs proc.FS, pid int, err error) error {
@@ -124,6 +127,11 @@ func explain(pfs proc.FS, pid int, err error) error {
 		return err
 	}
 	st, serr := pfs.Process(pid).Status()
+	// One that was killed while it stood is told as gone before it is seen to be.
+	for end := time.Now().Add(endTime); errors.Is(err, syscall.ESRCH) && serr == nil && !st.Over() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		st, serr = pfs.Process(pid).Status()
+	}
 	if errors.Is(serr, proc.ErrGone) || serr == nil && st.Over() ||
 		errors.Is(err, ptrace.ErrGone) || errors.Is(err, proc.ErrGone) {
 		return ended(pid)

@@ -19,6 +19,9 @@ func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
 	}
 	f := c.frozen
 	p.Threads = make([]image.Thread, len(f.threads))
+	for i, ft := range f.threads {
+		p.Threads[i].TID = ft.Tid()
+	}
 	if err := c.inject(p, vmas, timers); err != nil {
 		return err
 	}
@@ -80,12 +83,14 @@ func (c *collector) inject(p *image.Process, vmas []proc.VMA, timers []proc.Time
 		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
 	}
 	r.attributes(&p.Attributes)
-	r.thread(&p.Threads[0])
 	if r.hasLDT() {
 		c.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
 	}
 	if r.err != nil {
 		return r.err
+	}
+	if err := askThreads([]*ptrace.Injector{in}, p.Threads[:1]); err != nil {
+		return err
 	}
 	if err := c.injectOthers(in, o, p.Threads); err != nil {
 		return err
@@ -99,32 +104,43 @@ func (c *collector) inject(p *image.Process, vmas []proc.VMA, timers []proc.Time
 }
 
 // injectOthers asks all threads but the first one, in memory that that one
-// shares.
-func (c *collector) injectOthers(first *ptrace.Injector, o ptrace.Options, threads []image.Thread) (err error) {
+// shares, some at a time.
+func (c *collector) injectOthers(first *ptrace.Injector, o ptrace.Options, threads []image.Thread) error {
 	if len(threads) < 2 {
 		return nil
 	}
 	o.Stale = false
-	if o.Shared, err = first.Share(); err != nil {
+	slots, err := first.Share()
+	if err != nil {
 		return err
 	}
-	for i, ft := range c.frozen.threads[1:] {
-		if err := injectOne(ft.Thread, o, &threads[i+1]); err != nil {
+	others, threads := c.frozen.threads[1:], threads[1:]
+	for len(others) > 0 {
+		n := min(len(others), len(slots))
+		if err := injectGroup(others[:n], o, slots, threads[:n]); err != nil {
 			return err
 		}
+		others, threads = others[n:], threads[n:]
 	}
 	return nil
 }
 
-func injectOne(t *ptrace.Thread, o ptrace.Options, to *image.Thread) (err error) {
-	in, err := ptrace.Inject(t, o)
-	if err != nil {
-		return err
+func injectGroup(group []*frozenThread, o ptrace.Options, slots []ptrace.Range, to []image.Thread) (err error) {
+	var ins []*ptrace.Injector
+	defer func() {
+		for _, in := range ins {
+			err = errors.Join(err, in.Close())
+		}
+	}()
+	for i, ft := range group {
+		o.Shared = slots[i]
+		in, err := ptrace.Inject(ft.Thread, o)
+		if err != nil {
+			return err
+		}
+		ins = append(ins, in)
 	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	r := newRemote(in)
-	r.thread(to)
-	return r.err
+	return askThreads(ins, to)
 }
 
 // isScratch reports whether an engine that died has left the mapping.

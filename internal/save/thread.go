@@ -13,7 +13,6 @@ import (
 // ptrace, and the registers with which it goes on, here and in the image. shared
 // are signals to the whole process, of which earlier threads take those claimed.
 func (f *frozen) threadState(s *subject, ft *frozenThread, t *image.Thread, shared [][]byte, claimed uint64) error {
-	t.TID = ft.Tid()
 	t.Comm = s.threads[t.TID].Name
 	regs, err := ft.Regs()
 	if err != nil {

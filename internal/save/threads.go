@@ -45,6 +45,7 @@ func (s *subject) checkThreads(pfs proc.FS) error {
 		if err != nil {
 			return err
 		}
+		s.lookNamespaces()
 		for _, tid := range tids {
 			if tid == s.proc.PID {
 				continue
@@ -104,14 +105,23 @@ func (s *subject) checkShared(pfs proc.FS, tid int, st *proc.Status) {
 			own(share.name)
 		}
 	}
-	for _, ns := range []string{"mnt", "net", "ipc", "uts", "cgroup", "pid_for_children"} {
+	for _, ns := range threadNamespaces {
 		theirs, err := os.Readlink(pfs.Thread(s.pid, tid).Path("ns/" + ns))
-		if err != nil {
-			continue // it has gone, or this kernel has no such namespaces
-		}
-		if rest, err := os.Readlink(s.proc.Path("ns/" + ns)); err == nil && rest != theirs {
+		if err == nil && s.namespaces[ns] != "" && s.namespaces[ns] != theirs {
 			own("a namespace (" + ns + ")")
 		}
+	}
+}
+
+// threadNamespaces are those that a thread can leave by itself.
+var threadNamespaces = []string{"mnt", "net", "ipc", "uts", "cgroup", "pid_for_children"}
+
+// lookNamespaces reads in which namespaces the process is, as far as this kernel
+// has them.
+func (s *subject) lookNamespaces() {
+	s.namespaces = map[string]string{}
+	for _, ns := range threadNamespaces {
+		s.namespaces[ns], _ = os.Readlink(s.proc.Path("ns/" + ns))
 	}
 }
 
