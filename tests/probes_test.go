@@ -89,7 +89,7 @@ func saveKillRestore(t *testing.T, p *probe, uid int) {
 // that the first one interrupted, which the kernel then knows as
 // restart_syscall(2).
 func TestSaveTwiceKillRestore(t *testing.T) {
-	waits := func(p *probe) bool { return strings.HasPrefix(p.name, "call_") }
+	waits := func(p *probe) bool { return strings.Contains(p.name, "call") || strings.Contains(p.name, "wait") }
 	eachSaved(t, waits, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
 		r.save()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -69,7 +70,11 @@ func (r *realProgram) saved(t *testing.T, uid int) (string, int) {
 			p.wait()
 			p.buryFamily(members)
 		} else {
-			p.save(uid)
+			save := ckpt(t, p.dir, uid, "save", strconv.Itoa(p.pid()))
+			if n > 0 && save.code != exitOK && p.ended() {
+				break // it was at its end
+			}
+			save.want(t, exitOK)
 			time.Sleep(200 * time.Millisecond) // it writes past the image
 			p.kill()
 		}

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { THREADS = 8, ACCOUNTS = 1000, ROUNDS = 20, MOVES = 20000 };
+enum { THREADS = 8, ACCOUNTS = 1000, ROUNDS = 45, MOVES = 30000 };
 static struct { pthread_mutex_t mutex; long money; } accounts[ACCOUNTS];
 static pthread_barrier_t barrier;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

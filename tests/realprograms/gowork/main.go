@@ -29,7 +29,7 @@ func main() {
 	signal.Ignore(syscall.SIGHUP)
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
-	for round := range 12 {
+	for round := range 8 {
 		results := make(chan [32]byte, 16)
 		var all sync.WaitGroup
 		for i := range 16 {
