@@ -168,3 +168,47 @@ func TestLeaveBySigreturn(t *testing.T) {
 	})
 	checkNew(t, execute(t, p, options, ""))
 }
+
+// TestLeaveWithOthers has many walkers that use slots of their own, meet, and
+// leave before the first one, who unmaps what they walked on.
+func TestLeaveWithOthers(t *testing.T) {
+	t.Parallel()
+	const walkers = 50
+	imm := plan.Imm
+	p := becomeNew(t, func(b *plan.Builder, message, n plan.Arg) plan.Landing {
+		arrived, going, gone, sum := b.Reserve(8), b.Reserve(8), b.Reserve(8), b.Reserve(8)
+		own := b.Slot()
+		for i := range walkers {
+			b.Call("fill the slot", abi.SysGetpid).Store(own)
+			w, _ := b.Spawn("start a walker", abi.SysClone, imm(abi.CloneSibling))
+			w.Copy("fill its own slot", imm(0), imm(0), imm(0)).Store(own)
+			w.Add("add to the sum", sum, plan.Arg{Slot: own, Imm: uint64(i)})
+			w.Add("arrive", arrived, imm(1))
+			w.Await("wait", going, imm(1))
+			w.Depart("end", plan.Landing{PC: plan.EndThread()}, gone)
+		}
+		b.Await("wait for all", arrived, imm(walkers))
+		b.Await("look at the sum", sum, imm(walkers*(walkers-1)/2))
+		b.Add("let them go", going, imm(1)).Want(imm(1))
+		b.Await("wait until they have left", gone, imm(walkers))
+		return plan.Landing{PC: plan.Imm(newCode), DI: message, SI: n}
+	})
+	checkNew(t, execute(t, p, options, ""))
+}
+
+// TestWalkerFails: whoever fails says so, and ends all.
+func TestWalkerFails(t *testing.T) {
+	t.Parallel()
+	b := plan.NewBuilder()
+	never := b.Reserve(8)
+	w, _ := b.Spawn("start a walker", abi.SysClone, plan.Imm(abi.CloneSibling))
+	w.About("walker: ")
+	w.Call("close nothing", abi.SysClose, plan.Imm(1000))
+	w.Call("end", abi.SysExit)
+	b.Await("wait for ever", never, plan.Imm(1))
+	b.Call("exit", abi.SysExitGroup)
+	want := result{"", "ckpt: walker: close nothing: bad file descriptor", "exit status 125"}
+	if got := execute(t, build(t, b), options, ""); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
