@@ -130,7 +130,7 @@ func (p *Plan) call(op *Op) (string, []string) {
 	if name == "" {
 		name = fmt.Sprintf("syscall_%d", op.Nr)
 	}
-	kinds, ok := notations[op.Nr]
+	kinds, ok := notations()[op.Nr]
 	if !ok {
 		// Whatever it takes, the last argument that is set is one of them.
 		n := len(op.Args)
