@@ -51,8 +51,7 @@ func (unixSocket) find(c *SaveContext, d *Desc) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
-	messages, err := readUnix(fd, s)
-	err = errors.Join(err, sys.SetPeekOff(fd, was))
+	messages, err := readUnix(fd, s, was)
 	defer func() {
 		for i := range messages {
 			messages[i].Close() // those that were not handed over
@@ -72,16 +71,35 @@ func (unixSocket) find(c *SaveContext, d *Desc) error {
 	return nil
 }
 
-// readUnix copies what waits in a socket without taking it out, see PeekUnix.
-// An empty datagram that the program itself has looked at by MSG_PEEK is found
-// only at the very front: the kernel skips it.
-func readUnix(fd int, s *sys.UnixSocket) (messages []sys.UnixMessage, err error) {
+// readUnix copies what waits in a socket without taking it out. was is its
+// SO_PEEK_OFF, which is changed for a moment only if there is more than one part:
+// if this process is killed just then, the program would find it changed.
+func readUnix(fd int, s *sys.UnixSocket, was int) (messages []sys.UnixMessage, err error) {
 	// A part of a stream that has descriptors must be read whole, or it would
 	// show them again: there is room for all.
 	limit := s.Queue
 	if s.Type != sys.SockStream {
 		limit = max(limit, 64<<10)
 	}
+	if s.Type == sys.SockStream && limit == 0 {
+		return nil, nil
+	}
+	if was == -1 {
+		m, size, err := sys.PeekUnix(fd, -1, limit)
+		if errors.Is(err, syscall.EAGAIN) || err == nil && size == 0 && endsWith(s) {
+			m.Close()
+			return nil, nil
+		}
+		if err != nil || s.Type == sys.SockStream && size == s.Queue || size == 0 {
+			messages = append(messages, m)
+		} else {
+			m.Close() // it is found again
+		}
+		if err != nil || s.Type == sys.SockStream && size == s.Queue {
+			return messages, err
+		}
+	}
+	defer func() { err = errors.Join(err, sys.SetPeekOff(fd, was)) }()
 	for at := 0; at < maxUnixQueue; {
 		if s.Type == sys.SockStream && at >= s.Queue {
 			return messages, nil // reading on could take out an error
@@ -99,13 +117,19 @@ func readUnix(fd int, s *sys.UnixSocket) (messages []sys.UnixMessage, err error)
 			m.Close()
 			return messages, err
 		}
-		if size == 0 && (s.Type == sys.SockStream || s.Type == sys.SockSeqpacket && s.Shutdown&sys.UnixShutRead != 0) {
-			return messages, nil // the end
+		if size == 0 && endsWith(s) {
+			return messages, nil
 		}
 		messages = append(messages, m)
 		at += size
 	}
 	return messages, nil
+}
+
+// endsWith reports whether nothing read from the socket is its end, and not an
+// empty message.
+func endsWith(s *sys.UnixSocket) bool {
+	return s.Type == sys.SockStream || s.Type == sys.SockSeqpacket && s.Shutdown&sys.UnixShutRead != 0
 }
 
 // storeUnix puts messages into the image; nil if there are none. It takes over

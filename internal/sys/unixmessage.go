@@ -39,11 +39,13 @@ const maxRights = 253
 // none. Data is up to limit bytes; size is how many there are. It sets
 // SO_PEEK_OFF, which the caller has to put back.
 //
-// A message that is empty is found at an offset only once, except if it is the
-// first one.
+// At -1, which is what SO_PEEK_OFF must be then and stays, it is the first. An
+// empty message that was looked at once is found in no other way.
 func PeekUnix(fd, at, limit int) (m UnixMessage, size int, err error) {
-	if err := SetPeekOff(fd, at); err != nil {
-		return m, 0, err
+	if at >= 0 {
+		if err := SetPeekOff(fd, at); err != nil {
+			return m, 0, err
+		}
 	}
 	var name unix.RawSockaddrUnix
 	control := make([]byte, unix.CmsgSpace(maxRights*4)+unix.CmsgSpace(unix.SizeofUcred)+512)
