@@ -124,6 +124,7 @@ func TestThreadsRefused(t *testing.T) {
 	for mode, c := range map[string][2]string{
 		"own-fds": {"has a descriptor table of its own", "thread "},
 		"own-fs":  {"has a working directory and umask of its own", "thread "},
+		"sharer":  {"shares its memory with process ", "process"},
 	} {
 		g := threads(t, mode)
 		before := g.trace()
