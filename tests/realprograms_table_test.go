@@ -26,9 +26,12 @@ type realProgram struct {
 	// alone: files that it writes are changed by going on past the save, and a
 	// restore cannot bring them back. So it is killed at once.
 	alone  bool
-	status int                            // its exit status
-	big    bool                           // only in make check-all: it takes long, or much room
-	needs  []string                       // see needs_test.go
+	status int      // its exit status
+	big    bool     // only in make check-all: it takes long, or much room
+	needs  []string // see needs_test.go
+	// ownIDs: it has mutexes that know their owners by their ids, which an ordinary
+	// user's threads do not keep without a namespace (pids of needs_test.go).
+	ownIDs bool
 	make   func(t *testing.T, dir string) // makes the input; may be nil
 	normal func(data []byte) []byte       // what of the result must be the same; nil: all
 }
@@ -65,7 +68,7 @@ var realPrograms = []realProgram{
 	{name: "python3-threads", argv: []string{"/usr/bin/python3", "threads.py"}, script: "threads.py", result: "out", needs: threads, make: makeText(6 << 20)},
 	{name: "pigz", argv: []string{"pigz", "-p4", "-11", "-I", "1", "-c", "-n", "data"}, result: "out", needs: threads, make: makeText(512 << 10), after: soon},
 	{name: "xz-T2", argv: []string{"xz", "-T2", "--block-size=300KiB", "-c", "data"}, result: "out", needs: threads, make: makeText(2 << 20), after: soon},
-	{name: "node", argv: []string{"node", "work.js"}, script: "work.js", result: "out", needs: threads, big: true},
+	{name: "node", argv: []string{"node", "work.js"}, script: "work.js", result: "out", needs: threads, ownIDs: true, big: true},
 	{name: "java", argv: []string{"java", "-XX:-UsePerfData", "Work.java"}, script: "Work.java", result: "out", needs: threads, big: true},
 	{name: "java-perfdata", argv: []string{"java", "Work.java"}, script: "Work.java", result: "out", needs: threads, big: true},
 	{name: "go", argv: []string{"go", "0"}, result: "out", needs: threads},

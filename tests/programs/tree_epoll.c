@@ -36,6 +36,7 @@ static void work(int i) {
   // The child waits for what its parent does.
   NEED(write(ends[1], "q", 1) == 1);
   await_event(PIPE);
+  did("seen");
   await_did("end");
   _exit(probe_failures ? 1 : i);
 }
@@ -84,6 +85,7 @@ int main(void) {
   CHECK(eventfd_read(fds[EVENT], &value) == 0 && value == 5, "%ld", (long)value);
   did("event");
   await_event(PIPE);
+  await_did("seen");
   did("end");
   // The pipe stays readable; what comes beside it is the child's end.
   NEED(epoll_ctl(set, EPOLL_CTL_DEL, ends[0], NULL) == 0);
