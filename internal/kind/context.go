@@ -125,6 +125,7 @@ type SaveContext struct {
 	queues  map[uint32]*unixQueue // by inode, see findUnix
 
 	channels map[string]int // see openChannels; nil: not looked yet
+	settled  map[int]bool   // processes outside that are no passing ones, see holderOutside
 }
 
 // stored returns what add returned for the key the first time: the payload of

@@ -68,7 +68,7 @@ func (e pipeEnds) alone(c *SaveContext, d *Desc) (bool, error) {
 // socket or terminal open: "process 17 (tee)". It looks at every process that
 // it may look at, and says "" if it finds none. A process that is just being
 // made has everything open until it executes its program, so whoever is found
-// is asked twice.
+// is asked for a while.
 func holderOutside(c *SaveContext, link string) string {
 	if c.channels == nil {
 		c.channels = openChannels(c)
@@ -78,17 +78,21 @@ func holderOutside(c *SaveContext, link string) string {
 		return ""
 	}
 	p := c.FS.Process(pid)
-	if hasOpen(p, link) {
-		time.Sleep(20 * time.Millisecond)
+	for end := time.Now().Add(holderPatience); !c.settled[pid] && hasOpen(p, link) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
 	}
-	if hasOpen(p, link) {
-		return processName(pid)
+	if !hasOpen(p, link) {
+		return ""
 	}
-	return ""
+	if c.settled == nil {
+		c.settled = map[int]bool{}
+	}
+	c.settled[pid] = true // its next one need not be waited for
+	return processName(pid)
 }
 
-// openChannels lists the pipes, sockets and pseudo terminals that other processes have open, each
-// with one of these processes.
+// openChannels lists the pipes, sockets and pseudo terminals that other
+// processes have open, each with one of these processes.
 func openChannels(c *SaveContext) map[string]int {
 	channels := map[string]int{}
 	entries, err := os.ReadDir(c.FS.Root)

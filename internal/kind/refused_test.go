@@ -60,7 +60,11 @@ func TestRefusedForReal(t *testing.T) {
 		"lease": func() (int, error) {
 			fd, err := unix.Open(file(t, "x"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 			if err == nil {
-				_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
+				// A process that another test is just making may have it open.
+				err = patiently(func() error {
+					_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
+					return err
+				})
 			}
 			return fd, err
 		},
