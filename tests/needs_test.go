@@ -11,11 +11,13 @@ import (
 // cannot meet yet. Tests that save such a program are skipped; run without any
 // checkpoint it has to work all the same.
 //
-// pids is that a process with several threads keeps its own id, too.
+// pids is that a process with several threads keeps its own id, too; late-ids,
+// that a restore waits for an id that a killed thread has not given back yet
+// ("file exists").
 //
 // Whoever builds one of these takes it as there by CKPT_NEEDS=pids,trees,
 // and removes it here when all that needs it passes.
-var missing = []string{"pids", "trees", "sockets", "ptys", "pidfds"}
+var missing = []string{"pids", "late-ids", "trees", "sockets", "ptys", "pidfds"}
 
 // needEngine skips a test that saves what the engine cannot save yet.
 func needEngine(t *testing.T, needs []string) {
