@@ -127,6 +127,7 @@ func TestThreadsRefused(t *testing.T) {
 		"sharer":  {"shares its memory with process ", "process"},
 	} {
 		g := threads(t, mode)
+		g.works() // has opened all that it opens
 		before := g.trace()
 		path := destination(t)
 		_, err := Save(context.Background(), options(g, path))
