@@ -13,6 +13,19 @@ import (
 // generationCount is how often a program is saved and restored in a row.
 const generationCount = 10
 
+// restoring reports whether a thread is still in the restorer, which blocks all
+// signals.
+func (r *probeRun) restoring() bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", r.pid()))
+	for _, f := range files {
+		status, _ := os.ReadFile(f)
+		if strings.Contains(string(status), "SigBlk:\tfffffffffffbfeff") {
+			return true
+		}
+	}
+	return false
+}
+
 // TestGenerations saves and restores a program ten times in a row: it notices
 // nothing, and no mapping, descriptor, signal handler, child or zombie is left
 // over from any of them.
@@ -30,8 +43,7 @@ func TestGenerations(t *testing.T) {
 			// It is itself again when it sleeps in its waiting loop. With several
 			// threads the restorer sleeps, too, with all signals blocked.
 			eventually(t, "the restored program asleep; "+r.describe(), func() bool {
-				const restorer = "SigBlk:\tfffffffffffbfeff"
-				return r.ended() || r.state() == "S" && r.process.syscall() >= 0 && !strings.Contains(string(r.proc("status")), restorer)
+				return r.ended() || r.state() == "S" && r.process.syscall() >= 0 && !r.restoring()
 			})
 			left := compare(t, i+1, first, r.portrait(t))
 			if i == 0 {

@@ -6,6 +6,7 @@ const (
 	CloneFS      = 0x200
 	CloneFiles   = 0x400
 	CloneSighand = 0x800
+	CloneParent  = 0x8000
 	CloneThread  = 0x10000
 	CloneSysVSem = 0x40000
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,10 @@ func newRestore() *cobra.Command {
 saved: with the same memory, files and settings, and with the process id,
 terminal and standard streams of this restore. Every checksum of the image is
 verified before the program runs its first instruction.
+
+A process with several threads keeps its own ids instead, where that is allowed
+(to root, or with CAP_CHECKPOINT_RESTORE): restore then stays as its parent,
+hands signals on to it, and ends as it ends.
 
 An image is code: restoring one is running it.
 
@@ -40,7 +45,13 @@ was started or changed; if the command line makes no sense, it is 2.`,
 		defer m.stop()
 		o := options(cmd, args[0])
 		o.Progress = m.callback()
-		return restore.Restore(context.Background(), o)
+		err := restore.Restore(context.Background(), o)
+		var ended *restore.EndedError
+		if errors.As(err, &ended) {
+			m.stop()
+			ended.Exit()
+		}
+		return err
 	}
 	return cmd
 }
@@ -51,7 +62,7 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 		kind.GrownCut, kind.GrownKeep, kind.GrownFail)
 	changed := oneOf(cmd, "changed", "a file that was changed in another way is kept (with a warning), or a reason to fail",
 		kind.ChangedKeep, kind.ChangedFail)
-	pid := oneOf(cmd, "pid", "the process id: the restore's own (auto and new), or the saved one (keep)",
+	pid := oneOf(cmd, "pid", "the process id: the restore's own (new), the saved one (keep), or the saved one where threads need it (auto)",
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
 	return func(cmd *cobra.Command, path string) restore.Options {
 		return restore.Options{

@@ -190,9 +190,9 @@ func askCapabilities() state {
 
 func askSetTID() state {
 	if err := sys.ProbeSetTID(); err != nil {
-		return isLimited(err.Error(), "a restored process has the id of its restore")
+		return isLimited(err.Error(), "the threads of a restored process have new ids")
 	}
-	return isOK("allowed; not needed by this version")
+	return isOK("allowed: processes with several threads keep their ids")
 }
 
 func askNamespaces() state {
@@ -218,7 +218,7 @@ func askUserfaultfd() state {
 	if err := sys.ProbeUserfaultfd(); err != nil {
 		return isLimited(err.Error(), "not needed by this version")
 	}
-	return isOK("allowed; not needed by this version")
+	return isOK("allowed: processes with several threads keep their ids")
 }
 
 func askHugePages() state {

@@ -218,6 +218,11 @@ func (w *Twin) Open(mem Memory) error {
 	if _, err := w.Call(abi.SysCloseRange, 0, 1<<32-1, closeUnshare); err != nil {
 		return fmt.Errorf("take a descriptor table of its own: %w", err)
 	}
+	// Whoever reaps it may take long for that, or never do it. In the program's
+	// session and group it would keep their ids from being given again.
+	if _, err := w.Call(abi.SysSetsid); err != nil {
+		return fmt.Errorf("begin a session of its own: %w", err)
+	}
 	at, err := w.Call(abi.SysMmap, 0, twinScratch, syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0)
 	if err != nil {

@@ -63,6 +63,9 @@ func calls(t *testing.T, twin *ptrace.Twin) {
 	if err != nil || len(fds) > 0 {
 		t.Errorf("open files of the twin: %v, %v", fds, err)
 	}
+	if sid, err := twin.Call(abi.SysGetsid, 0); err != nil || int(sid) != twin.Tid() {
+		t.Errorf("session of the twin %d = %d, %v", twin.Tid(), sid, err)
+	}
 	if pid, err := twin.Call(abi.SysGetpid); err != nil || int(pid) != twin.Tid() {
 		t.Errorf("getpid in the twin = %d, %v", pid, err)
 	}

@@ -55,7 +55,10 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 		// A leader that has exited before its threads shows neither a stop nor
 		// its end, until the last of them has gone.
 		if sleep == longest && readState(t.tid) == "Z" {
-			return stop{}, t.die(0)
+			// One that has ended since the last look has to be taken note of:
+			// until then its own parent waits for it in vain.
+			st, _, _ := sys.WaitThread(t.tid)
+			return stop{}, t.die(st)
 		}
 		sys.SleepThread(sleep)
 		sleep = min(2*sleep, longest)

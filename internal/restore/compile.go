@@ -2,7 +2,6 @@ package restore
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -68,6 +67,9 @@ type writer struct {
 // write tells the plan in the order of its execution.
 func (w *writer) write() (*plan.Plan, error) {
 	w.putFrames()
+	if w.p.guardian != nil {
+		w.beget(w.p.guardian)
+	}
 	w.forget()
 	w.enterTimeNamespace()
 	w.v.park(w.b, w.work.start)
@@ -152,7 +154,7 @@ func (w *writer) leave() {
 	w.b.Call("close the message descriptor", abi.SysClose, plan.Imm(uint64(w.p.files.errFD.Fd())))
 	if w.p.process.Stopped {
 		// It takes effect here and now, and the program goes on at SIGCONT.
-		w.b.Call("stop the program again", abi.SysKill, plan.Int(os.Getpid()), plan.Int(int(syscall.SIGSTOP)))
+		w.b.Call("stop the program again", abi.SysKill, plan.Int(w.p.newTID()), plan.Int(int(syscall.SIGSTOP)))
 	}
 	w.letGo()
 	land := w.landing(0)

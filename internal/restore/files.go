@@ -41,7 +41,12 @@ func newFiles(p *preparation) *files {
 	for _, d := range p.process.Descriptors {
 		f.taken[d.FD] = true
 	}
+	var pids, groups map[int]int
+	if g := p.guardian; g != nil {
+		pids, groups = g.ids(p.process)
+	}
 	f.context = &kind.RestoreContext{
+		PIDs: pids, Groups: groups,
 		Manifest: p.m, Process: p.process, Policy: p.o.Policy,
 		Payload: p.payload, Warn: p.o.Warn,
 		Made: func(of *image.OpenFile, fd *os.File) { f.made[of.ID] = fd },
@@ -150,6 +155,9 @@ func (f *files) renumber() error {
 		return err
 	}
 	messages := f.context.Stdio[2]
+	if f.p.guardian != nil {
+		messages = f.p.messages
+	}
 	if messages == nil {
 		messages = f.null
 	}

@@ -70,9 +70,6 @@ func (p *preparation) compareHost() error {
 			Advice: "restore on a machine with these features; the image is untouched",
 		}
 	}
-	if p.o.PID == PIDKeep && p.process.PID != os.Getpid() {
-		return &HostError{Reason: fmt.Sprintf("this version can not give the process its old pid %d", p.process.PID), Advice: "use --pid auto"}
-	}
 	return p.compareUser()
 }
 

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -33,8 +32,6 @@ func TestCompareHost(t *testing.T) {
 		"architecture": {func(p *preparation) { p.m.Host.Arch = "arm64" }, "arm64"},
 		"page size":    {func(p *preparation) { p.m.Host.PageSize = 65536 }, "pages of 65536"},
 		"feature":      {func(p *preparation) { p.host.cpu.Flags = nil }, "lacks"},
-		"pid":          {func(p *preparation) { p.o.PID = PIDKeep }, "4711"},
-		"own pid":      {func(p *preparation) { p.o.PID, p.process.PID = PIDKeep, os.Getpid() }, ""},
 		"user": {func(p *preparation) {
 			p.process.Credentials.UID[1]++
 			p.host.status.CapEff = 0

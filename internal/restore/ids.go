@@ -18,29 +18,34 @@ import (
 // them (clone3(2), set_tid). Where it does not, they get new ones, unless a held
 // mutex is seen: only robust ones can be, in the list that the kernel has of them.
 //
-// The first thread has the process's id, and so a new one with every restore.
-// With one thread that hardly matters: nobody else can hold a mutex that it waits
-// for. With several it is said.
+// The first thread has the process's id. So a process with several threads keeps
+// that as well, and restore stays beside it as its parent (guardian). With one
+// thread it hardly matters, since nobody else can hold a mutex that it waits for:
+// it gets the id of its restore, unless --pid keep asks for its own.
 
-// chooseIDs decides whether the threads keep their ids, or refuses.
-func (p *preparation) chooseIDs() error {
+// chooseIDs decides whether the process and its threads keep their ids, or
+// refuses.
+func (p *preparation) chooseIDs() (err error) {
 	threads := p.process.Threads
-	if len(threads) == 1 {
+	if len(threads) == 1 && p.o.PID != PIDKeep {
 		return nil
 	}
-	var reason string
-	if p.o.PID == PIDNew {
-		reason = "--pid new"
-	} else {
+	reason := "--pid new"
+	if p.o.PID != PIDNew {
 		reason = p.takenIDs()
 	}
-	p.newTIDs = reason != ""
-	changed := threads[:1]
-	if p.newTIDs {
-		changed = threads
+	if reason == "" {
+		if p.process.PID != os.Getpid() {
+			p.guardian, p.messages, err = newGuardian(p.process.PID)
+		}
+		return err
 	}
-	for i := range changed {
-		t := &changed[i]
+	if p.o.PID == PIDKeep {
+		return &HostError{Reason: fmt.Sprintf("the process can not have its old id %d: %s", p.process.PID, reason), Advice: "use --pid auto"}
+	}
+	p.newTIDs = true
+	for i := range threads {
+		t := &threads[i]
 		if t.Dead {
 			continue
 		}
@@ -49,37 +54,34 @@ func (p *preparation) chooseIDs() error {
 			return err
 		}
 		if held {
-			if reason == "" {
-				reason = "the first thread has the process's id"
-			}
 			return &HostError{
 				Reason: fmt.Sprintf("thread %d holds a mutex that knows its owner by its id, and would get another id (%s)", t.TID, reason),
 				Advice: "save it again at another moment, or restore it as root",
 			}
 		}
 	}
-	if p.newTIDs {
-		p.o.Warn("thread ids", fmt.Sprintf("all %d are new (%s): a recursive or error-checking mutex that a thread held can not be unlocked", len(threads), reason))
-	} else if !threads[0].Dead && threads[0].TID != p.newTID() {
-		p.o.Warn("thread ids", fmt.Sprintf("that of the first thread is new, %d instead of %d: a recursive or error-checking mutex that it held can not be unlocked", p.newTID(), threads[0].TID))
-	}
+	p.o.Warn("thread ids", fmt.Sprintf("all %d are new (%s): a recursive or error-checking mutex that a thread held can not be unlocked", len(threads), reason))
 	return nil
 }
 
 // takenIDs says why the threads can not have their ids; empty: they can.
 func (p *preparation) takenIDs() string {
 	if err := sys.ProbeSetTID(); err != nil {
-		return "choosing them takes CAP_CHECKPOINT_RESTORE"
+		return "choosing it takes CAP_CHECKPOINT_RESTORE"
 	}
-	for i := range p.process.Threads[1:] {
-		tid := p.process.Threads[i+1].TID
-		if tid == p.newTID() {
+	inPlace := p.process.PID == os.Getpid()
+	for i := range p.process.Threads {
+		tid := p.process.Threads[i].TID
+		if i == 0 && inPlace {
+			continue
+		}
+		if tid == os.Getpid() {
 			return fmt.Sprintf("%d is the id of this restore", tid)
 		}
 		if err := syscall.Kill(tid, 0); errors.Is(err, syscall.ESRCH) {
 			continue
 		}
-		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid)); inPlace && !errors.Is(err, fs.ErrNotExist) {
 			continue // it ends with the execve
 		}
 		return "in the meantime " + p.owner(tid)

@@ -21,6 +21,15 @@ func (p *preparation) launch(program []byte) error {
 	if err := p.inherit(); err != nil {
 		return err
 	}
+	if p.guardian != nil {
+		first, err := p.guardian.start(file, p.thread.Comm, p.files.passed())
+		if err != nil {
+			return err
+		}
+		_ = p.messages.Close() // only handed on
+		_ = p.files.errFD.Close()
+		return p.guardian.begin(first)
+	}
 	for _, f := range p.files.passed() {
 		if err := sys.KeepOnExec(int(f.Fd())); err != nil {
 			return err
@@ -79,9 +88,14 @@ func (p *preparation) warnIf(object, instead string, err error) {
 	}
 }
 
-// newTID is the thread id that the process will have: an execve keeps the pid,
-// and its thread gets the same number.
-func (p *preparation) newTID() int { return os.Getpid() }
+// newTID is the id that the process and its first thread will have: the saved
+// one if there is a guardian; else an execve keeps ours.
+func (p *preparation) newTID() int {
+	if p.guardian != nil {
+		return p.process.PID
+	}
+	return os.Getpid()
+}
 
 // kernelRestoresTimerIDs reports whether timers can be made with a chosen id.
 func kernelRestoresTimerIDs() bool {

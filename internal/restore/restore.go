@@ -24,8 +24,9 @@ import (
 // verifyWorkers is how many goroutines compute checksums.
 const verifyWorkers = 2
 
-// Restore replaces this process by the saved one. It returns only to say why
-// it could not.
+// Restore replaces this process by the saved one, or stays beside it as its
+// parent. It returns only to say why it could not, or how the program ended
+// (*EndedError).
 func Restore(ctx context.Context, o Options) error {
 	// What belongs to a thread (nice value, signal mask) must be set on the
 	// one that makes the execve.
@@ -36,7 +37,7 @@ func Restore(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close()
+	defer func() { p.Close() }()
 	if err := p.image.Verify(ctx, verifyWorkers, o.Progress); err != nil {
 		return fmt.Errorf("%s: %w", o.Path, err)
 	}
@@ -56,8 +57,11 @@ func Restore(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = p.launch(program)
-	return errors.Join(err, undo())
+	if err := p.launch(program); err != nil || p.guardian == nil {
+		return errors.Join(err, undo())
+	}
+	p.Close() // whoever waits for the end of a pipe waits for the program alone
+	return p.guardian.guard()
 }
 
 // Compile gives the plan by which an image would be restored here and now. It
@@ -85,7 +89,12 @@ type preparation struct {
 	host    *host
 	files   *files
 	limits  []image.Rlimit // those it gets, see takeLimits
-	newTIDs bool           // the threads but the first get new ids, see chooseIDs
+	// guardian is what restore becomes if the process keeps its id; nil: it
+	// becomes the process. The interpreter writes its messages to the one end
+	// of a pipe then.
+	guardian *guardian
+	messages *os.File
+	newTIDs  bool // the threads but the first get new ids, see chooseIDs
 }
 
 // prepare opens the image, compares it with the host, and makes its files.

@@ -148,7 +148,7 @@ func (w *writer) signals() {
 		w.b.Call(fmt.Sprintf("set the action for signal %d", sig), abi.SysRtSigaction, plan.Imm(uint64(sig)),
 			w.b.Data(words(a.Handler, a.Flags, a.Restorer, a.Mask)), plan.Imm(0), plan.Imm(8))
 	}
-	pid := plan.Imm(uint64(os.Getpid()))
+	pid := plan.Int(w.p.newTID())
 	for _, info := range w.p.process.Signals.Pending {
 		w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(signo(info)), w.b.Data(info)).MayFail()
 	}

@@ -54,7 +54,7 @@ func TestThreads(t *testing.T) {
 	m := manyThreads(t, n)
 	m.Processes[0].Threads[3].Pending = [][]byte{siginfo(34)}
 	p := prepared(t, m)
-	p.newTIDs = false // whoever tests
+	p.newTIDs, p.guardian = false, nil // whoever tests
 	c, err := p.compile()
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestThreadsWithNewIDs(t *testing.T) {
 	m := manyThreads(t, 3)
 	m.Processes[0].Timers.POSIX = []image.POSIXTimer{{ID: 0, Clock: 1, Notify: 4, Signal: 34, TID: 1<<22 + 2}}
 	p := prepared(t, m)
-	p.newTIDs = true
+	p.newTIDs, p.guardian = true, nil // whoever tests
 	c, err := p.compile()
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +149,9 @@ func TestDeadLeader(t *testing.T) {
 	*leader = image.Thread{TID: leader.TID, Comm: "gone", Dead: true, AltStack: abi.StackT{Flags: abi.SSDisable}}
 	c := compiledPlan(t, m)
 	all := lists(c.plan)
+	if end := all[0][len(all[0])-1]; end.Nr == abi.SysExitGroup {
+		all = all[1:] // that of the process that makes it (guardian)
+	}
 	last := all[0][len(all[0])-1]
 	if last.Code != plan.Leave || last.Args[0] != plan.EndThread() || last.Args[4].Imm == 0 {
 		t.Errorf("it ends with %+v", last)
@@ -195,5 +198,29 @@ func TestTakenID(t *testing.T) {
 	}
 	if os.Geteuid() == 0 && !strings.Contains(p.takenIDs(), "is the id of") {
 		t.Errorf("%q", p.takenIDs())
+	}
+}
+
+// TestGuardian: a process that keeps its id is made by another one, as a child of
+// restore, and everything else is on its own list.
+func TestGuardian(t *testing.T) {
+	t.Parallel()
+	m := manyThreads(t, 3)
+	p := prepared(t, m)
+	p.newTIDs, p.guardian = false, &guardian{pid: m.Processes[0].PID, own: true} // whoever tests
+	c, err := p.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := lists(c.plan)
+	if len(all) != 4 || len(all[0]) != 3 {
+		t.Fatalf("%d walkers, the first one with %d ops", len(all), len(all[0]))
+	}
+	spawn := all[0][1]
+	if args := wordsAt(t, c.plan, spawn.Args[0], 10); spawn.Code != plan.Spawn || args[0] != abi.CloneParent || args[9] != 1 || spawn.Want.Imm != uint64(p.process.PID) {
+		t.Errorf("%+v with %x", spawn, args)
+	}
+	if count(all[1], plan.Syscall, abi.SysSetpgid) != 1 || count(all[1], plan.Spawn, abi.SysClone3) != 2 {
+		t.Error("the process leads no group, or does not start its threads")
 	}
 }

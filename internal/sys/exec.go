@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -96,6 +97,20 @@ func BlockAllSignals() error {
 		return os.NewSyscallError("rt_sigprocmask", errno)
 	}
 	return nil
+}
+
+// DieBy ends this process by a signal, whatever the Go runtime would make of it.
+func DieBy(sig syscall.Signal) error {
+	var defaults [4]uint64 // struct sigaction: SIG_DFL, no flags, no mask
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&defaults)), 0, 8, 0, 0)
+	if errno != 0 && sig != unix.SIGKILL {
+		return os.NewSyscallError("rt_sigaction", errno)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var mask uint64
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+	return unix.Tgkill(os.Getpid(), unix.Gettid(), sig)
 }
 
 // SetPersonality is personality(2).

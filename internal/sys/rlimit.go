@@ -9,6 +9,7 @@ import (
 // Resource limits with a meaning of their own in a restore.
 const (
 	RlimitData    = unix.RLIMIT_DATA
+	RlimitCore    = unix.RLIMIT_CORE
 	RlimitStack   = unix.RLIMIT_STACK
 	RlimitNofile  = unix.RLIMIT_NOFILE
 	RlimitMemlock = unix.RLIMIT_MEMLOCK

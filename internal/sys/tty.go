@@ -70,6 +70,12 @@ func ForegroundGroup(fd int) (int, error) {
 	return pgrp, os.NewSyscallError("ioctl TIOCGPGRP", err)
 }
 
+// SetForegroundGroup puts a process group into the foreground of the terminal
+// fd. Whoever is not there itself gets SIGTTOU, unless it ignores that.
+func SetForegroundGroup(fd, group int) error {
+	return os.NewSyscallError("ioctl TIOCSPGRP", unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, group))
+}
+
 // ProcessGroup is the process group of this process.
 func ProcessGroup() int { return unix.Getpgrp() }
 
