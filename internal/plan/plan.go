@@ -90,11 +90,13 @@ func (p *Plan) validateList(walker int, spawned []bool) error {
 	return nil
 }
 
-// kept is how much of the block stays mapped, 0 if all does.
+// kept is how much of the block stays mapped, 0 if all does. Of the walkers of
+// one process only the last to leave cuts it off.
 func (p *Plan) kept() uint64 {
-	_, first := p.list(0)
-	if last := &p.Ops[first-1]; last.Code == Leave && last.Args[4].Slot == Base {
-		return last.Args[4].Imm
+	for i := range p.Ops {
+		if op := &p.Ops[i]; op.Code == Leave && op.Args[4].Slot == Base {
+			return op.Args[4].Imm
+		}
 	}
 	return 0
 }
