@@ -63,8 +63,8 @@ func (c *collector) wiped(vmas []proc.VMA) (bool, error) {
 	defer twins.Close()
 	for i := range vmas {
 		v := &vmas[i]
-		if k := kindOf(v); k != image.Anonymous && k != image.PrivateFile {
-			continue
+		if k := kindOf(v); k != image.Anonymous && k != image.PrivateFile || v.Start >= uint64(image.MaxAddr) {
+			continue // the last is the vsyscall page, which has no page map
 		}
 		kept, err := twins.any(v.Start, v.End)
 		if err != nil {
