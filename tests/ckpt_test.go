@@ -130,9 +130,15 @@ func (p *process) save(uid int, args ...string) {
 // somewhere else.
 func (p *process) saveBySignal() {
 	p.t.Helper()
-	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", p.pid()))
-	if err != nil {
-		p.t.Fatal(err)
+	var cwd string
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/cwd", p.pid()))
+	for _, link := range tasks {
+		if at, err := os.Readlink(link); err == nil {
+			cwd = at // a first thread that has ended has none
+		}
+	}
+	if cwd == "" {
+		p.t.Fatalf("process %d has no working directory", p.pid())
 	}
 	image := filepath.Join(cwd, "myckpt")
 	if err := os.Remove(image); err != nil && !os.IsNotExist(err) {

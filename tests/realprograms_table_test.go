@@ -201,7 +201,9 @@ func makeFormula(t *testing.T, dir string) {
 var number = regexp.MustCompile(`[-0-9. ]+`)
 
 // withoutNumbers keeps what a benchmark prints besides what it measures.
-func withoutNumbers(data []byte) []byte { return number.ReplaceAll(data, []byte(" ")) }
+func withoutNumbers(data []byte) []byte {
+	return bytes.Join(bytes.Fields(number.ReplaceAll(data, []byte(" "))), []byte(" "))
+}
 
 var nodes = regexp.MustCompile(`Nodes searched *: [0-9]+`)
 
