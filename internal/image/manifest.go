@@ -91,6 +91,7 @@ type Process struct {
 	Zombie     bool `json:"zombie,omitempty"`
 	ExitStatus int  `json:"exit_status,omitempty"` // of a zombie, as wait(2) gives it
 
+	Shares      Shares       `json:"shares,omitzero"`
 	Memory      Memory       `json:"memory"`
 	Areas       []Area       `json:"areas"`
 	Threads     []Thread     `json:"threads"` // the leader first
@@ -102,6 +103,14 @@ type Process struct {
 	Credentials Credentials  `json:"credentials"`
 
 	Auxv []byte `json:"-"` // NT_AUXV
+}
+
+// Shares are the ids of processes, earlier in the image, with which a process
+// has something in common that is not copied by fork(2); 0 is none. See clone(2).
+type Shares struct {
+	Memory      int `json:"memory,omitempty"`      // CLONE_VM: its areas are listed there only
+	Descriptors int `json:"descriptors,omitempty"` // CLONE_FILES: and its descriptors
+	FS          int `json:"fs,omitempty"`          // CLONE_FS: working directory and umask
 }
 
 // HasFile tells whether a descriptor or an area of the process refers to the

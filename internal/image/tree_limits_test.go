@@ -40,11 +40,14 @@ func TestFamiliesThatAreRefused(t *testing.T) {
 		w.Abort()
 	}
 	for want, change := range map[string]func(m *Manifest){
-		"process 4720 comes before its parent 4730": func(m *Manifest) { m.Processes[1].PPID = 4730 },
-		"process 4711 comes before its parent 4711": func(m *Manifest) { m.Processes[0].PPID = 4711 },
-		"the first process has ended":               func(m *Manifest) { m.Processes[0] = m.Processes[2] },
-		"thread 4712 is there twice":                func(m *Manifest) { m.Processes[1].Threads[1].TID = 4712 },
-		"it has ended, but has":                     func(m *Manifest) { m.Processes[2].Descriptors = m.Processes[0].Descriptors },
+		"process 4720 shares its memory with 4730":            func(m *Manifest) { m.Processes[1].Shares.Memory = 4730 },
+		"process 4720 shares its descriptors with 4711":       func(m *Manifest) { m.Processes[1].Shares.Descriptors = 4711 },
+		"process 4711 shares its working directory with 4711": func(m *Manifest) { m.Processes[0].Shares.FS = 4711 },
+		"process 4720 comes before its parent 4730":           func(m *Manifest) { m.Processes[1].PPID = 4730 },
+		"process 4711 comes before its parent 4711":           func(m *Manifest) { m.Processes[0].PPID = 4711 },
+		"the first process has ended":                         func(m *Manifest) { m.Processes[0] = m.Processes[2] },
+		"thread 4712 is there twice":                          func(m *Manifest) { m.Processes[1].Threads[1].TID = 4712 },
+		"it has ended, but has":                               func(m *Manifest) { m.Processes[2].Descriptors = m.Processes[0].Descriptors },
 		"objects are not those of the layout": func(m *Manifest) {
 			m.Processes[0].Areas[1].Object, m.Processes[1].Areas[1].Object, m.Objects = 0, 0, nil
 		},

@@ -53,6 +53,34 @@ func (m *Manifest) checkParents() error {
 		}
 		delete(later, p.PID)
 	}
+	return m.checkShares()
+}
+
+// checkShares checks that what is shared belongs to an earlier process, and is
+// listed there only.
+func (m *Manifest) checkShares() error {
+	earlier := make(map[int]*Process, len(m.Processes))
+	for i := range m.Processes {
+		p := &m.Processes[i]
+		for _, s := range []struct {
+			what  string
+			with  int
+			own   int
+			first func(*Process) int
+		}{
+			{"memory", p.Shares.Memory, len(p.Areas), func(q *Process) int { return q.Shares.Memory }},
+			{"descriptors", p.Shares.Descriptors, len(p.Descriptors), func(q *Process) int { return q.Shares.Descriptors }},
+			{"working directory", p.Shares.FS, 0, func(q *Process) int { return q.Shares.FS }},
+		} {
+			if s.with == 0 {
+				continue
+			}
+			if q := earlier[s.with]; q == nil || q.Zombie || s.first(q) != 0 || s.own > 0 {
+				return fmt.Errorf("process %d shares its %s with %d, which can not be", p.PID, s.what, s.with)
+			}
+		}
+		earlier[p.PID] = p
+	}
 	return nil
 }
 

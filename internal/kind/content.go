@@ -68,15 +68,14 @@ func saveContent(c *SaveContext, d *Desc) (content, error) {
 // openContent opens the file behind d once more, for reading and with an offset
 // of its own.
 func openContent(c *SaveContext, d *Desc) (*os.File, error) {
-	dir := c.FS.Process(d.PID).Dir()
+	p := c.FS.Process(d.PID)
 	if d.FD >= 0 {
-		return sys.OpenFile(dir+"/fd/"+strconv.Itoa(d.FD), sys.ORdonly, 0)
+		return sys.OpenFile(p.Path("fd/"+strconv.Itoa(d.FD)), sys.ORdonly, 0)
 	}
 	if d.Area == nil {
 		return nil, fs.ErrNotExist
 	}
-	// Following this link needs CAP_CHECKPOINT_RESTORE, see proc_pid_map_files(5).
-	return sys.OpenFile(fmt.Sprintf("%s/map_files/%x-%x", dir, d.Area.Start, d.Area.End), sys.ORdonly, 0)
+	return sys.OpenFile(p.MapFile(d.Area.Start, d.Area.End), sys.ORdonly, 0)
 }
 
 // mappedContent is what is known of a file that only a mapping tells of.

@@ -1,6 +1,9 @@
 package proc
 
-import "os"
+import (
+	"fmt"
+	"os"
+)
 
 // Link is where a symbolic link of /proc points.
 type Link struct {
@@ -17,6 +20,12 @@ func (p Process) Cwd() (Link, error) { return p.link("cwd") }
 
 // Root is the root directory; a zombie has none.
 func (p Process) Root() (Link, error) { return p.link("root") }
+
+// MapFile is the path of a link to the file that is mapped from start to end.
+// Following it needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)).
+func (p Process) MapFile(start, end uint64) string {
+	return p.Path(fmt.Sprintf("map_files/%x-%x", start, end))
+}
 
 func (p Process) link(name string) (Link, error) {
 	s, err := os.Readlink(p.dir.path(name))

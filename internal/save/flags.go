@@ -89,7 +89,7 @@ func hintFlags(p proc.Process, vmas []proc.VMA) {
 		if kindOf(v) != image.SharedFile {
 			continue
 		}
-		info, err := os.Lstat(p.Path(fmt.Sprintf("map_files/%x-%x", v.Start, v.End)))
+		info, err := os.Lstat(p.MapFile(v.Start, v.End))
 		if v.Write || err == nil && info.Mode()&0o200 != 0 {
 			v.VmFlags = []string{"mw"}
 		}

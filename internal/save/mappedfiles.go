@@ -1,7 +1,6 @@
 package save
 
 import (
-	"fmt"
 	"os"
 	"slices"
 
@@ -52,7 +51,7 @@ func (f *files) forMapping(s *subject, m *mapping) int {
 	}
 	if sibling >= 0 {
 		d.Stat = f.descs[sibling].Stat
-	} else if st, err := sys.StatPath(s.proc.Path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End))); err == nil {
+	} else if st, err := sys.StatPath(s.proc.MapFile(uint64(m.Start), uint64(m.End))); err == nil {
 		d.Stat = st // needs CAP_CHECKPOINT_RESTORE
 	} else if st, err := sys.StatPath(m.vma.Path); err == nil && st.Ino == m.vma.Inode &&
 		st.DevMajor == m.vma.DevMajor && st.DevMinor == m.vma.DevMinor {
@@ -76,9 +75,9 @@ func sameFile(d *kind.Desc, v *proc.VMA) bool {
 }
 
 // canOpenMapped reports whether we may open a mapped file by the kernel's own
-// link to it, which needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)).
+// link to it.
 func canOpenMapped(s *subject, m *mapping) bool {
-	file, err := os.Open(s.proc.Path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End)))
+	file, err := os.Open(s.proc.MapFile(uint64(m.Start), uint64(m.End)))
 	if err != nil {
 		return false
 	}
