@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -61,6 +62,9 @@ const turnLimit = 30 * time.Second
 // published or given up, for 30 s at most (ErrBusy), or until ctx ends. So an
 // image of what was frozen after Create never gives way to an older one.
 func Create(ctx context.Context, path string) (*Writer, error) {
+	// The encoder gets to know a type when it first sees it. That takes as long
+	// as encoding a small manifest, and need not wait until there is one.
+	go json.Marshal(&Manifest{})
 	t, err := createTemp(ctx, path, turnLimit)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // maxLine is the longest line in bytes. The longest there are: Groups in
@@ -69,15 +68,15 @@ func (l *lines) bad(what string) error {
 // what the parser thinks of the text that it did get.
 func parseFile[T any](d directory, name string, limit int64, parse func(*lines) (T, error)) (T, error) {
 	var zero T
-	f, err := os.Open(d.path(name))
+	f, err := openText(d.path(name))
 	if err != nil {
 		return zero, d.explain(err)
 	}
 	defer f.Close()
-	l := newLines(f, f.Name(), limit)
+	l := newLines(f, f.path, limit)
 	v, err := parse(l)
 	if rerr := l.s.Err(); rerr != nil {
-		return zero, d.explain(fmt.Errorf("read %s, line %d: %w", f.Name(), l.n, rerr))
+		return zero, d.explain(fmt.Errorf("read %s, line %d: %w", f.path, l.n, rerr))
 	}
 	if err != nil {
 		return zero, err

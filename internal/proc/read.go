@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
+	"syscall"
 )
 
 // The most that is read of one file. Longer ones are an error: nothing that
@@ -35,17 +37,55 @@ func (d directory) exists() bool {
 
 // bytes reads a whole file of at most limit bytes.
 func (d directory) bytes(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(d.path(name))
+	f, err := openText(d.path(name))
 	if err != nil {
 		return nil, d.explain(err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(&cappedReader{r: f, left: limit})
 	if err != nil {
-		return nil, d.explain(fmt.Errorf("read %s: %w", f.Name(), err))
+		return nil, d.explain(fmt.Errorf("read %s: %w", f.path, err))
 	}
 	return b, nil
 }
+
+// text is a file of proc that is open. An os.File would be offered to the
+// poller, which takes five more system calls for a file that never waits: half
+// of the time that reading it takes.
+type text struct {
+	path string
+	fd   int
+}
+
+func openText(path string) (*text, error) {
+	for {
+		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		switch err {
+		case nil:
+			return &text{path, fd}, nil
+		case syscall.EINTR:
+		default:
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
+func (t *text) Read(b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(t.fd, b)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return 0, err
+		case n == 0 && len(b) > 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+func (t *text) Close() { _ = syscall.Close(t.fd) } // only read
 
 // line reads a file of exactly one line.
 func (d directory) line(name string) ([]byte, error) {

@@ -27,10 +27,10 @@ type stop struct {
 	signal syscall.Signal
 }
 
-// Waiting starts by spinning, since most stops take a few microseconds and
-// the shortest sleep is over 50, and then sleeps longer and longer.
+// Waiting starts by spinning, since most stops take 10 to 50 microseconds, as
+// long as the shortest sleep, and then sleeps longer and longer.
 const (
-	spinTime   = 20 * time.Microsecond
+	spinTime   = 100 * time.Microsecond
 	firstSleep = 10 * time.Microsecond
 	lastSleep  = 2 * time.Millisecond
 )

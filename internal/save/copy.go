@@ -18,7 +18,7 @@ const (
 	copyWorkers = 2
 	// copyPiece is read and written at once. Larger than the processor's L2
 	// cache is slower.
-	copyPiece = 512 << 10
+	copyPiece = 128 << 10
 )
 
 // copier copies the memory of a frozen process into the image.

@@ -3,6 +3,7 @@ package save
 import (
 	"bytes"
 	"os"
+	"sync"
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
@@ -19,20 +20,34 @@ type prepared struct {
 	noRoom  error // why there is too little memory for a twin
 }
 
-// prepare does what can be done before the process is frozen.
-func prepare(pfs proc.FS, s *subject) (*prepared, error) {
-	p := &prepared{
-		start: s.start, code: findCode(s.proc),
-		noRoom: roomForTwin(pfs, s.proc, cgroupRoot, s.status.RssAnon),
-	}
-	var err error
-	if p.host, err = describeHost(pfs); err != nil {
-		return nil, err
-	}
+// preparing is a preparation under way.
+type preparing struct {
+	p     prepared
+	err   error
+	ended sync.WaitGroup
+}
+
+// startPrepare begins with what can be found out before the process is frozen
+// and before it is known whether it can be saved, on the other processors: the
+// checks take as long.
+func startPrepare(pfs proc.FS, pid int) *preparing {
+	w := &preparing{}
+	w.ended.Go(func() { w.p.code = findCode(pfs.Process(pid)) })
+	w.ended.Go(func() { w.p.host, w.err = describeHost(pfs) })
+	return w
+}
+
+// finish waits for all that was begun and does the rest, for the process that
+// the checks have found.
+func (w *preparing) finish(pfs proc.FS, s *subject) (*prepared, error) {
+	w.ended.Wait()
+	p := &w.p
+	p.start = s.start
+	p.noRoom = roomForTwin(pfs, s.proc, cgroupRoot, s.status.RssAnon)
 	for i := range p.buffers {
 		p.buffers[i] = make([]byte, copyPiece)
 	}
-	return p, nil
+	return p, w.err
 }
 
 // injectable is where calls can be injected, and what stands there.

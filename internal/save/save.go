@@ -177,14 +177,15 @@ func (c *collector) endTwin() {
 // prepare looks at the process while it runs, and refuses it if it would not
 // survive.
 func (c *collector) prepare() error {
+	early := startPrepare(c.fs, c.o.PID)
 	report, s, err := check(c.fs, c.o.PID, c.o.Helpers, c.o.Path, quickMaps)
+	if err == nil {
+		err = report.refusal()
+	}
 	if err != nil {
-		return err
+		return err // what was begun only reads
 	}
-	if err := report.refusal(); err != nil {
-		return err
-	}
-	c.before, err = prepare(c.fs, s)
+	c.before, err = early.finish(c.fs, s)
 	return err
 }
 

@@ -58,6 +58,8 @@ const (
 	// batch, in bytes: each batch ends with a wait that can be 0.1 ms too long.
 	twinCall  = 4 << 20
 	twinBatch = 16 << 20
+	// twinLeast is how much it has to be that the twin writes it, in bytes.
+	twinLeast = 8 << 20
 	// twinCalls is the most calls of a batch.
 	twinCalls = 128
 )
@@ -96,7 +98,9 @@ func (c *collector) finishTwin(ctx context.Context) error {
 // copyTwin copies the memory of the twin.
 func (c *collector) copyTwin(ctx context.Context) error {
 	rest := c.later
-	if fd, err := c.twinFile(); err == nil {
+	if total(rest) < twinLeast {
+		// It would take longer to hand it the image.
+	} else if fd, err := c.twinFile(); err == nil {
 		w := &twinWriter{twin: c.twin, fd: fd}
 		w.taker.start(c)
 		err := w.write(ctx, c.image.Process(0), c.areas, c.later)
@@ -110,6 +114,14 @@ func (c *collector) copyTwin(ctx context.Context) error {
 		return nil
 	}
 	return aside(ctx, &c.beat, stallLimit, func() error { return c.copier(c.twin.Memory()).copy(ctx, rest) })
+}
+
+// total is the length of all runs, in bytes.
+func total(runs []image.Run) (n uint64) {
+	for _, r := range runs {
+		n += r.Len
+	}
+	return n
 }
 
 // twinFile gives the twin the image and tells its descriptor number there.

@@ -108,6 +108,12 @@ int main(int argc, char **argv) {
 			_exit(0);
 		}
 	}
+	if (!strcmp(mode, "large")) { // every word is its own index; in the middle is a page that may not be read
+		enum { words = 3 << 20 };
+		long *at = mmap((void *)0x200000000, 8 * words, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		for (long i = 0; i < words; i++) at[i] = i;
+		if (at == MAP_FAILED || mprotect(at + words / 2, 4096, PROT_NONE)) return 1;
+	}
 	if (!strcmp(mode, "zombie") && fork() == 0) _exit(0);
 	if (!strcmp(mode, "blocked")) {
 		sigset_t all;

@@ -1,0 +1,44 @@
+package save
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"ckpt/internal/image"
+)
+
+// TestLarge: memory that a twin writes by itself is in the image, with what the
+// twin may not read.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	const base, words, block = 0x200000000, 3 << 20, 1 << 20
+	if words*8 < 2*twinLeast {
+		t.Fatal("the test is too small")
+	}
+	g := start(t, "large")
+	path := destination(t)
+	result, err := Save(t.Context(), options(g, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.NoTwin != nil {
+		t.Fatal(result.NoTwin)
+	}
+	verified(t, path)
+	im, err := image.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	buf := make([]byte, 8*block)
+	for at := uint64(0); at < words; at += block {
+		if err := im.Space(0).ReadMemory(base+8*at, buf); err != nil {
+			t.Fatal(err)
+		}
+		for i := range uint64(block) {
+			if v := binary.LittleEndian.Uint64(buf[8*i:]); v != at+i {
+				t.Fatalf("word %d is %d", at+i, v)
+			}
+		}
+	}
+}
