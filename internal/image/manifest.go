@@ -113,10 +113,15 @@ type Shares struct {
 	FS          int `json:"fs,omitempty"`          // CLONE_FS: working directory and umask
 }
 
+// HasDescriptor tells whether a descriptor of the process refers to the open file.
+func (p *Process) HasDescriptor(id int) bool {
+	return slices.ContainsFunc(p.Descriptors, func(d Descriptor) bool { return d.File == id })
+}
+
 // HasFile tells whether a descriptor or an area of the process refers to the
 // open file.
 func (p *Process) HasFile(id int) bool {
-	return slices.ContainsFunc(p.Descriptors, func(d Descriptor) bool { return d.File == id }) ||
+	return p.HasDescriptor(id) ||
 		slices.ContainsFunc(p.Areas, func(a Area) bool { return a.File == id })
 }
 

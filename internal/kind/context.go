@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ckpt/internal/image"
+	"ckpt/internal/plan"
 	"ckpt/internal/proc"
 	"ckpt/internal/sys"
 )
@@ -169,25 +170,32 @@ type RestoreContext struct {
 	// right yet: func Remake sees to them.
 	Made func(f *image.OpenFile, fd *os.File)
 
-	// MadeAt is Made for the one descriptor number n of f only, in all processes
-	// that have f there, and wins over Made: a terminal or pipe that was one open file at 0, 1 and 2 can
+	// MadeAt is Made for the descriptor number n of f only, in all processes that
+	// have f there, and wins over Made: a terminal or pipe that was one open file at 0, 1 and 2 can
 	// come back as three, when the restart's own are three. The others of f's
 	// numbers get what Made was given.
 	MadeAt func(f *image.OpenFile, n int, fd *os.File)
+
+	// Late adds the making of f to the plan, where only a process of the image
+	// can open it, or only when all of them are there: open adds what opens it,
+	// and stores its descriptor in slot fd. The first process that has f does
+	// it, and the others share what that one has.
+	Late func(f *image.OpenFile, open func(b *plan.Builder, fd plan.Slot))
 
 	// Final adds to the plan of process p, see type Final.
 	Final func(p *image.Process, f *image.OpenFile, add Final)
 
 	// Controls is told of a pseudo terminal, by its master, that was the
 	// controlling terminal of a session: who leads that has to take it
-	// (TIOCSCTTY). nil if sessions are not restored.
-	Controls func(master *image.OpenFile, pty sys.Pty)
+	// (TIOCSCTTY).
+	Controls func(master *image.OpenFile, pty sys.Pty) error
 
 	// Warn says something in one line that the user should know.
 	Warn func(object, text string)
 
 	objects map[string]any
-	made    map[int]*os.File // by OpenFile.ID, what Made was given
+	made    map[int]*os.File  // by OpenFile.ID, what Made was given
+	holders map[int][]holding // by OpenFile.ID, see has
 	later   []func() error
 	held    []io.Closer
 	atEnd   []func() (undo func() error, err error)

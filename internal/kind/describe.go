@@ -58,7 +58,7 @@ func Find(c *SaveContext, d *Desc) error {
 // mayFly refuses what can be made again only under a number of its own.
 func mayFly(d *Desc, f *image.OpenFile) error {
 	switch f.Kind {
-	case stdio{}.Name(), tty{}.Name(), procself{}.Name():
+	case stdio{}.Name(), tty{}.Name(), procself{}.Name(), pidfd{}.Name():
 		return &UnsupportedError{d.object(), "a " + f.Kind + " can not be put there again", "save when it was received"}
 	}
 	return nil

@@ -14,7 +14,7 @@ type directory struct{}
 func (directory) Name() string { return "directory" }
 
 func (directory) Match(d *Desc) bool {
-	return d.Stat.Mode&sys.ModeType == sys.ModeDir && !isForeignProc(d)
+	return d.Stat.Mode&sys.ModeType == sys.ModeDir
 }
 
 func (directory) Save(_ *SaveContext, d *Desc, f *image.OpenFile) error {

@@ -62,7 +62,7 @@ func (r *RestoreContext) registrar(f *image.OpenFile, t epollTarget) *image.Proc
 	if t.PID != 0 {
 		return r.member(t.PID)
 	}
-	return r.home(f)
+	return r.Home(f)
 }
 
 // canRegister tells beforehand what epoll_ctl would refuse: a terminal or pipe
@@ -74,7 +74,7 @@ func (r *RestoreContext) canRegister(f *image.OpenFile, object string, t epollTa
 		number = *t.From
 	}
 	p := r.registrar(f, t)
-	if p == nil || p != r.home(f) && len(NumbersIn(p, f)) == 0 {
+	if p == nil || p != r.Home(f) && len(r.NumbersIn(p, f)) == 0 {
 		return false, fmt.Errorf("%s: %w: process %d registered fd %d", object, image.ErrCorrupt, t.PID, number)
 	}
 	target := r.fileAt(p, number)

@@ -216,8 +216,26 @@ func (w *world) tryRestore() error {
 	made := map[int]*os.File{}
 	madeAt := map[int]*os.File{}
 	finals := map[int][]Final{}
+	var late []func(b *plan.Builder)
 	r := w.restoreContext(func(f *image.OpenFile, fd *os.File) { made[f.ID] = fd })
 	r.MadeAt = func(_ *image.OpenFile, n int, fd *os.File) { madeAt[n] = fd }
+	r.Late = func(f *image.OpenFile, open func(*plan.Builder, plan.Slot)) {
+		late = append(late, func(b *plan.Builder) {
+			fd := b.Slot()
+			defer b.Free(fd)
+			open(b, fd)
+			for _, d := range r.Process.Descriptors {
+				if d.File == f.ID {
+					flags := 0
+					if d.CloseOnExec {
+						flags = unix.O_CLOEXEC
+					}
+					b.Call("move it", abi.SysDup3, plan.Arg{Slot: fd}, plan.Int(d.FD), plan.Int(flags))
+				}
+			}
+			b.Call("close the first one", abi.SysClose, plan.Arg{Slot: fd})
+		})
+	}
 	r.Final = func(_ *image.Process, f *image.OpenFile, add Final) { finals[f.ID] = append(finals[f.ID], add) }
 	defer r.Close()
 	m := r.Manifest
@@ -251,6 +269,9 @@ func (w *world) tryRestore() error {
 		}
 	}
 	b := plan.NewBuilder()
+	for _, add := range late {
+		add(b)
+	}
 	for i := range m.Files {
 		for _, add := range finals[i] {
 			numbers := r.Numbers(&m.Files[i])
@@ -284,8 +305,10 @@ func (w *world) restoreContext(made func(*image.OpenFile, *os.File)) *RestoreCon
 	return &RestoreContext{
 		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
 		Payload: w.payload, Made: made, Warn: w.warn,
-		MadeAt: func(f *image.OpenFile, _ int, fd *os.File) { made(f, fd) },
-		Final:  func(*image.Process, *image.OpenFile, Final) {},
+		MadeAt:   func(f *image.OpenFile, _ int, fd *os.File) { made(f, fd) },
+		Late:     func(*image.OpenFile, func(*plan.Builder, plan.Slot)) {},
+		Final:    func(*image.Process, *image.OpenFile, Final) {},
+		Controls: func(*image.OpenFile, sys.Pty) error { return nil },
 	}
 }
 

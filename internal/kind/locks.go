@@ -100,8 +100,8 @@ func takePOSIXLocks(r *RestoreContext, f *image.OpenFile) error {
 			continue
 		}
 		p := r.member(l.PID)
-		if p == nil || len(NumbersIn(p, f)) == 0 {
-			p = r.home(f)
+		if p == nil || len(r.NumbersIn(p, f)) == 0 {
+			p = r.Home(f)
 		}
 		r.Final(p, f, func(b *plan.Builder, fds []int) error {
 			b.Call(fmt.Sprintf("lock fd %d", fds[0]), abi.SysFcntl, plan.Imm(uint64(fds[0])),

@@ -38,7 +38,7 @@ func TestNumbersOfSeveralProcesses(t *testing.T) {
 	if got := r.Numbers(&r.Manifest.Files[0]); !slices.Equal(got, []int{3, 5, 7}) {
 		t.Errorf("numbers %v", got)
 	}
-	if p := r.home(&r.Manifest.Files[1]); p.PID != 200 {
+	if p := r.Home(&r.Manifest.Files[1]); p.PID != 200 {
 		t.Errorf("file 1 is at home in %d", p.PID)
 	}
 	if pid, ok := r.NewPID(200); pid != 12 || !ok {
@@ -47,7 +47,7 @@ func TestNumbersOfSeveralProcesses(t *testing.T) {
 	if _, ok := r.NewPID(os.Getpid()); ok {
 		t.Error("a process that is not in the image has a number")
 	}
-	if group, ok := r.newGroup(100); group != 13 || !ok {
+	if group, ok := r.NewGroup(100); group != 13 || !ok {
 		t.Errorf("group 100 is %d, %v", group, ok)
 	}
 }
@@ -60,7 +60,7 @@ func TestWhoDoesIt(t *testing.T) {
 	var done []int
 	r.Final = func(p *image.Process, f *image.OpenFile, add Final) {
 		b := plan.NewBuilder()
-		if err := add(b, NumbersIn(p, f)); err != nil {
+		if err := add(b, r.NumbersIn(p, f)); err != nil {
 			t.Error(err)
 		}
 		done = append(done, p.PID, f.ID)

@@ -73,7 +73,7 @@ func restoreOwner(r *RestoreContext, f *image.OpenFile) {
 
 func newOwner(r *RestoreContext, o image.FileOwner) (int, bool) {
 	if o.Type == sys.FOwnerPGRP {
-		return r.newGroup(o.PID)
+		return r.NewGroup(o.PID)
 	}
 	return r.NewPID(o.PID)
 }

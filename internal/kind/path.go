@@ -13,7 +13,7 @@ type path struct{}
 
 func (path) Name() string { return "path" }
 
-func (path) Match(d *Desc) bool { return d.Info.Flags&sys.OPath != 0 && !isForeignProc(d) }
+func (path) Match(d *Desc) bool { return d.Info.Flags&sys.OPath != 0 }
 
 func (path) Save(_ *SaveContext, d *Desc, f *image.OpenFile) error {
 	if !strings.HasPrefix(d.Link, "/") {

@@ -5,13 +5,15 @@ import (
 	"slices"
 	"strings"
 
+	"ckpt/internal/abi"
 	"ckpt/internal/image"
+	"ckpt/internal/plan"
 	"ckpt/internal/sys"
 )
 
-// pidfd refers to a process, pidfd_open(2): one of those that are saved. It is
-// made in Go, where the number of the restored process is known: execve keeps
-// it.
+// pidfd refers to a process, pidfd_open(2): one of those that are saved. If this
+// process becomes it by an execve, that keeps what is opened here. Else it is
+// opened when the process is there.
 type pidfd struct{}
 
 type pidfdDetail struct {
@@ -50,6 +52,16 @@ func (pidfd) Remake(r *RestoreContext, f *image.OpenFile) error {
 	pid, ok := r.NewPID(det.PID)
 	if !ok {
 		return fmt.Errorf("%s: %w: process %d is not part of it", r.object(f), image.ErrCorrupt, det.PID)
+	}
+	if r.PIDs != nil {
+		flags := f.Flags & sys.ONonblock // PIDFD_NONBLOCK
+		if det.Thread {
+			flags |= sys.PidfdThread
+		}
+		r.Late(f, func(b *plan.Builder, fd plan.Slot) {
+			b.Call(fmt.Sprintf("open process %d", pid), abi.SysPidfdOpen, plan.Int(pid), plan.Int(flags)).Store(fd)
+		})
+		return nil
 	}
 	file, err := sys.OpenProcess(pid, det.Thread)
 	if err != nil {

@@ -3,6 +3,8 @@ package kind
 import (
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,25 +14,34 @@ import (
 	"ckpt/internal/sys"
 )
 
-// procself is a file of the process itself in /proc, such as /proc/self/maps.
-// It belongs to whoever opened it, so the final process has to do that.
+// procself is a file of the process itself in /proc, such as /proc/self/maps, or
+// of another one that is saved with it. It belongs to that process, so it is
+// opened when that is there.
 type procself struct{}
 
 type procselfDetail struct {
-	Name string `json:"name"` // below /proc/self; "" is that directory itself
+	PID  int    `json:"pid,omitempty"` // whose it is; 0: of the first process that has it
+	Name string `json:"name"`          // below /proc/PID; "" is that directory itself
 }
 
 func (procself) Name() string { return "procself" }
 
 func (procself) Match(d *Desc) bool {
-	pid, _, ok := splitProc(d.Link)
-	return ok && pid == d.PID && d.FD >= 0
+	_, _, ok := splitProc(d.Link)
+	return ok && d.FD >= 0
 }
 
 func (procself) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
-	_, name, _ := splitProc(d.Link)
+	pid, name, _ := splitProc(d.Link)
+	if !slices.Contains(c.PIDs, pid) {
+		return &UnsupportedError{
+			Object: d.named("file of another process in /proc"),
+			Reason: "that process may be another one when this one runs again",
+			Advice: "close it before saving",
+		}
+	}
 	if task, rest, ok := splitTask(name); ok {
-		if task != d.PID {
+		if task != pid {
 			return &UnsupportedError{
 				Object: d.object(),
 				Reason: "it belongs to a thread that may have another number when it runs again",
@@ -39,7 +50,11 @@ func (procself) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		}
 		name = "task/self" + rest
 	}
-	return setDetail(f, procselfDetail{Name: name})
+	det := procselfDetail{Name: name}
+	if pid != d.process(c) {
+		det.PID = pid
+	}
+	return setDetail(f, det)
 }
 
 func (procself) Remake(r *RestoreContext, f *image.OpenFile) error {
@@ -47,36 +62,40 @@ func (procself) Remake(r *RestoreContext, f *image.OpenFile) error {
 	if err != nil {
 		return err
 	}
-	name := det.Name
-	if rest, ok := strings.CutPrefix(name, "task/self"); ok {
-		pid, _ := r.NewPID(r.Process.PID)
-		name = "task/" + strconv.Itoa(pid) + rest
+	whose := det.PID
+	if whose == 0 {
+		whose = r.Home(f).PID
 	}
-	path := strings.TrimSuffix("/proc/self/"+name, "/")
+	pid, ok := r.NewPID(whose)
+	if !ok {
+		return fmt.Errorf("%s: %w: process %d is not part of it", r.object(f), image.ErrCorrupt, whose)
+	}
 	flags := f.Flags & openFlags
-	if err := rehearse(path, flags, f.Pos); err != nil {
+	// What can be opened of this process can be opened of that one.
+	if err := rehearse(procPath("self", det.Name, os.Getpid()), flags, f.Pos); err != nil {
 		return fmt.Errorf("%s: %w", r.object(f), err)
 	}
-	r.finally(f, func(b *plan.Builder, fds []int) error {
-		fd := b.Slot()
-		defer b.Free(fd)
+	path := procPath("self", det.Name, pid)
+	if det.PID != 0 {
+		path = procPath(strconv.Itoa(pid), det.Name, pid)
+	}
+	r.Late(f, func(b *plan.Builder, fd plan.Slot) {
 		b.Call("open "+path, abi.SysOpen, b.CString(path), plan.Imm(uint64(flags|sys.OCloexec))).Store(fd)
 		if f.Pos != 0 {
 			b.Call(fmt.Sprintf("go to position %d of %s", f.Pos, path), abi.SysLseek,
 				plan.Arg{Slot: fd}, plan.Imm(uint64(f.Pos)), plan.Imm(io.SeekStart))
 		}
-		for _, n := range fds {
-			closing := 0
-			if closeOnExec(r.home(f), n) {
-				closing = sys.OCloexec
-			}
-			b.Call(fmt.Sprintf("move %s to %d", path, n), abi.SysDup3,
-				plan.Arg{Slot: fd}, plan.Imm(uint64(n)), plan.Imm(uint64(closing)))
-		}
-		b.Call("close the first descriptor of "+path, abi.SysClose, plan.Arg{Slot: fd})
-		return nil
 	})
 	return nil
+}
+
+// procPath is the path of a file in the directory of a process in /proc. Its
+// first thread is "task/self" in name.
+func procPath(dir, name string, pid int) string {
+	if rest, ok := strings.CutPrefix(name, "task/self"); ok {
+		name = "task/" + strconv.Itoa(pid) + rest
+	}
+	return strings.TrimSuffix("/proc/"+dir+"/"+name, "/")
 }
 
 // rehearse does here what the final process is going to do, since a failure
@@ -116,10 +135,4 @@ func splitTask(name string) (tid int, rest string, ok bool) {
 	number, _, _ := strings.Cut(name, "/")
 	tid, err := strconv.Atoi(number)
 	return tid, name[len(number):], err == nil
-}
-
-// isForeignProc matches files of other processes in /proc.
-func isForeignProc(d *Desc) bool {
-	pid, _, ok := splitProc(d.Link)
-	return ok && pid != d.PID
 }

@@ -8,6 +8,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ckpt/internal/abi"
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+	"ckpt/internal/proc"
 )
 
 func TestProcSelfComesBack(t *testing.T) {
@@ -76,6 +81,47 @@ func TestFilesOfThreads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d := &Desc{PID: 17, FD: 3, Link: "/proc/17/task/18/maps"}
-	err := procself{}.Save(w.saveContext(false), d, nil)
+	c := w.saveContext(false)
+	c.PIDs = []int{17}
+	err := procself{}.Save(c, d, nil)
 	wantRefused(t, err, "/proc/17/task/18/maps", "thread")
+}
+
+// What one process of the image has of another one is opened by that one's
+// number, when it is there.
+func TestFilesOfProcessesOfTheImage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.saveContext(false)
+	c.PIDs = []int{100, 200}
+	f := &w.Manifest.Files
+	*f = append(*f, image.OpenFile{Kind: "procself"}, image.OpenFile{Kind: "pidfd"})
+	if err := (procself{}).Save(c, &Desc{PID: 100, FD: 3, Link: "/proc/200/task/200/stat"}, &(*f)[0]); err != nil {
+		t.Fatal(err)
+	}
+	info := proc.FDInfo{PidFD: &proc.PidFD{PID: 200}}
+	if err := (pidfd{}).Save(c, &Desc{PID: 100, FD: 4, Link: "anon_inode:[pidfd]", Info: info}, &(*f)[1]); err != nil {
+		t.Fatal(err)
+	}
+	w.Manifest.Processes[0].PID = 100
+	r := w.restoreContext(nil)
+	r.PIDs = map[int]int{100: 11, 200: 12}
+	b := plan.NewBuilder()
+	r.Late = func(_ *image.OpenFile, open func(*plan.Builder, plan.Slot)) { open(b, b.Slot()) }
+	for i := range r.Manifest.Files {
+		if err := kindNamed(r.Manifest.Files[i].Kind).Remake(r, &r.Manifest.Files[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Call("end", abi.SysExitGroup)
+	p, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Ops[0].What; got != "open /proc/12/task/12/stat" {
+		t.Error(got)
+	}
+	if op := p.Ops[1]; op.Nr != abi.SysPidfdOpen || op.Args[0] != plan.Int(12) {
+		t.Errorf("%+v", op)
+	}
 }

@@ -197,11 +197,8 @@ func (p *ptyPair) settle(r *RestoreContext) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.object(p.f), err)
 	}
-	if p.det.Pty.Session != 0 && r.Controls == nil {
-		r.Warn(r.object(p.f), "its terminal controls no session any more")
-	}
-	if p.det.Pty.Session != 0 && r.Controls != nil {
-		r.Controls(p.f, p.det.Pty)
+	if p.det.Pty.Session != 0 {
+		return r.Controls(p.f, p.det.Pty)
 	}
 	return nil
 }

@@ -54,8 +54,6 @@ var refusals = []refusal{
 		"open files of others depend on it", "unmount before saving"},
 	{linked("/dev/kmsg"), "kernel log",
 		"its position is a place in a log that has moved on", "close it before saving"},
-	{isForeignProc, "file of another process in /proc",
-		"that process may be another one when this one runs again", "close it before saving"},
 	{typed(sys.ModeChar), "device",
 		"the state of this device is not known", "close it before saving"},
 	{linked("anon_inode:"), "anonymous inode",

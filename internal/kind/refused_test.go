@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ckpt/internal/image"
-	"ckpt/internal/proc"
 	"ckpt/internal/sys"
 )
 
@@ -97,13 +96,13 @@ func TestHostileDetails(t *testing.T) {
 	}
 }
 
-func TestForeignProcNeedsANumber(t *testing.T) {
+func TestFilesOfProcessesNeedANumber(t *testing.T) {
 	t.Parallel()
 	for link, want := range map[string]bool{
-		"/proc/18/stat": true, "/proc/18": true, "/proc/17/stat": false, "/proc/meminfo": false,
+		"/proc/18/stat": true, "/proc/18": true, "/proc/17/stat": true, "/proc/meminfo": false,
 		"/proc/0/x": false, "/proc/18x/y": false, "/home/proc/18/stat": false,
 	} {
-		if got := isForeignProc(&Desc{PID: 17, FD: 3, Link: link, Info: proc.FDInfo{}}); got != want {
+		if got := (procself{}).Match(&Desc{PID: 17, FD: 3, Link: link}); got != want {
 			t.Errorf("%s: %v", link, got)
 		}
 	}

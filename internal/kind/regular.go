@@ -16,7 +16,7 @@ type regular struct{}
 
 func (regular) Name() string { return "regular" }
 
-func (regular) Match(d *Desc) bool { return isFile(d) && !isForeignProc(d) }
+func (regular) Match(d *Desc) bool { return isFile(d) }
 
 func (regular) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	st, err := sys.StatPath(d.Link)

@@ -32,7 +32,7 @@ func (tty) Remake(r *RestoreContext, f *image.OpenFile) error {
 			from = det.Number
 		}
 		if terminal != nil && (!isStdio(n) || isTerminal(r.Stdio[n])) {
-			if number < 0 || slices.Contains(NumbersIn(r.home(f), f), n) {
+			if number < 0 || slices.Contains(r.NumbersIn(r.Home(f), f), n) {
 				number = n
 			}
 			continue

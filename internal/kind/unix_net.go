@@ -231,7 +231,7 @@ func (net *unixNet) makeSocket(n *unixNode) (err error) {
 // bind gives a socket its own name, if it has one.
 func (net *unixNet) bind(n *unixNode) (err error) {
 	if n.det.Name != nil {
-		n.addr, err = net.names.bind(n.file, n.det.Name, n.det.File, net.r.home(n.f).Cwd, net.r.object(n.f))
+		n.addr, err = net.names.bind(n.file, n.det.Name, n.det.File, net.r.Home(n.f).Cwd, net.r.object(n.f))
 	}
 	return errors.Join(err, sys.SetMode(int(n.file.Fd()), n.det.Mode))
 }
@@ -336,7 +336,7 @@ func (net *unixNet) listening(n *unixNode) (*os.File, []byte, error) {
 			return l, err
 		}
 		net.extras = append(net.extras, l.file)
-		if l.addr, err = net.names.bind(l.file, n.det.Name, n.det.File, net.r.home(n.f).Cwd, net.r.object(n.f)); err != nil {
+		if l.addr, err = net.names.bind(l.file, n.det.Name, n.det.File, net.r.Home(n.f).Cwd, net.r.object(n.f)); err != nil {
 			return l, err
 		}
 		return l, sys.Listen(int(l.file.Fd()), manyWait)

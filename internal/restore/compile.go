@@ -81,7 +81,7 @@ func (w *writer) write() (*plan.Plan, error) {
 		return nil, err
 	}
 	w.bounds()
-	if err := w.p.files.place(w.b); err != nil {
+	if err := w.p.files.place(w.b, w.p.process, nil); err != nil {
 		return nil, err
 	}
 	w.processState()

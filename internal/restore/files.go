@@ -7,39 +7,54 @@ import (
 	"slices"
 	"syscall"
 
-	"ckpt/internal/abi"
 	"ckpt/internal/image"
 	"ckpt/internal/kind"
 	"ckpt/internal/plan"
 	"ckpt/internal/sys"
 )
 
-// files makes the open files of the saved process in this one, at descriptor
-// numbers that the saved process does not use, and plans how they get to their
-// own.
+// files makes the open files of all saved processes in this one, at descriptor
+// numbers that none of them uses, and plans how they get to their own: whatever
+// process is started inherits them all, takes its own, and closes the others.
 type files struct {
-	p       *preparation
-	context *kind.RestoreContext
-	taken   map[int]bool     // numbers of the saved process's descriptors
-	made    map[int]*os.File // by OpenFile.ID
-	madeAt  map[int]*os.File // by number, where that differs
-	finals  []final
-	null    *os.File
-	imageFD *os.File // the image, for the plan's reads
-	errFD   *os.File // where the interpreter complains
-	same    map[int]bool
+	p         *preparation
+	context   *kind.RestoreContext
+	taken     map[int]bool        // numbers of the saved processes' descriptors
+	made      map[int]*os.File    // by OpenFile.ID
+	madeAt    map[number]*os.File // where it is another one than made
+	late      []late
+	finals    map[*image.Process][]final
+	terminals map[*image.Process]*terminal // by the leader of the session that it controls
+	null      *os.File
+	imageFD   *os.File // the image, for the plan's reads
+	errFD     *os.File // where the interpreter complains
+	same      map[int]bool
 }
 
-// final is what a kind adds to the plan, for one file.
+// number is a descriptor number of a file, in whatever process.
+type number struct{ file, fd int }
+
+// late is a file that a kind opens by the plan.
+type late struct {
+	file *image.OpenFile
+	open func(b *plan.Builder, fd plan.Slot)
+}
+
+// final is what a kind adds to the plan of a process, for one file.
 type final struct {
 	file *image.OpenFile
 	add  kind.Final
 }
 
 func newFiles(p *preparation) *files {
-	f := &files{p: p, taken: map[int]bool{}, made: map[int]*os.File{}, madeAt: map[int]*os.File{}, same: map[int]bool{}}
-	for _, d := range p.process.Descriptors {
-		f.taken[d.FD] = true
+	f := &files{
+		p: p, taken: map[int]bool{}, made: map[int]*os.File{}, madeAt: map[number]*os.File{},
+		finals: map[*image.Process][]final{}, terminals: map[*image.Process]*terminal{}, same: map[int]bool{},
+	}
+	for i := range p.m.Processes {
+		for _, d := range p.m.Processes[i].Descriptors {
+			f.taken[d.FD] = true
+		}
 	}
 	var pids, groups map[int]int
 	if g := p.guardian; g != nil {
@@ -50,12 +65,16 @@ func newFiles(p *preparation) *files {
 		Manifest: p.m, Process: p.process, Policy: p.o.Policy,
 		Payload: p.payload, Warn: p.o.Warn,
 		Made: func(of *image.OpenFile, fd *os.File) { f.made[of.ID] = fd },
-		MadeAt: func(_ *image.OpenFile, n int, fd *os.File) {
-			f.madeAt[n] = fd
+		MadeAt: func(of *image.OpenFile, n int, fd *os.File) {
+			f.madeAt[number{of.ID, n}] = fd
 		},
-		Final: func(_ *image.Process, of *image.OpenFile, add kind.Final) {
-			f.finals = append(f.finals, final{of, add})
+		Late: func(of *image.OpenFile, open func(*plan.Builder, plan.Slot)) {
+			f.late = append(f.late, late{of, open})
 		},
+		Final: func(process *image.Process, of *image.OpenFile, add kind.Final) {
+			f.finals[process] = append(f.finals[process], final{of, add})
+		},
+		Controls: f.control,
 	}
 	return f
 }
@@ -100,18 +119,21 @@ func (f *files) remake() error {
 // from the image.
 func (f *files) needed() map[int]bool {
 	needed := map[int]bool{}
-	for _, d := range f.p.process.Descriptors {
-		needed[d.File] = true
-	}
 	for i := range f.p.m.Files {
 		if f.p.m.Files[i].InFlight {
 			needed[f.p.m.Files[i].ID] = true
 		}
 	}
-	for i := range f.p.process.Areas {
-		a := &f.p.process.Areas[i]
-		if a.File >= 0 && (!a.Whole || a.Kind == image.SharedFile || f.unchanged(a.File)) {
-			needed[a.File] = true
+	for i := range f.p.m.Processes {
+		p := &f.p.m.Processes[i]
+		for _, d := range p.Descriptors {
+			needed[d.File] = true
+		}
+		for j := range p.Areas {
+			a := &p.Areas[j]
+			if a.File >= 0 && (!a.Whole || a.Kind == image.SharedFile || f.unchanged(a.File)) {
+				needed[a.File] = true
+			}
 		}
 	}
 	return needed
@@ -127,8 +149,8 @@ func (f *files) unchanged(id int) bool {
 	return same
 }
 
-// renumber moves everything that the plan uses to numbers that the saved
-// process does not, so that the plan's moves never collide.
+// renumber moves everything that the plan uses to numbers that no saved process
+// does, so that the plan's moves never collide.
 func (f *files) renumber() error {
 	var err error
 	move := func(from *os.File) *os.File {
@@ -147,6 +169,9 @@ func (f *files) renumber() error {
 	for n, file := range f.madeAt {
 		f.madeAt[n] = move(file)
 	}
+	for _, t := range f.terminals {
+		t.slave = move(t.slave)
+	}
 	f.null = move(f.null)
 	if err != nil {
 		return err
@@ -161,7 +186,7 @@ func (f *files) renumber() error {
 	if messages == nil {
 		messages = f.null
 	}
-	// In the final process kinds use numbers that the saved process does not,
+	// In the final process kinds use numbers that no saved process does,
 	// the lowest ones.
 	if f.errFD, err = f.copyAway(messages, messageFD); err != nil {
 		f.errFD, err = f.copyAway(messages, 3) // there is a low limit of open files
@@ -173,7 +198,7 @@ func (f *files) renumber() error {
 // with some room above it in a descriptor table that has not grown.
 const messageFD = 48
 
-// moveAway returns file itself if its number is free in the saved process,
+// moveAway returns file itself if its number is free in the saved processes,
 // else a copy with another number.
 func (f *files) moveAway(file *os.File) (*os.File, error) {
 	if fd := int(file.Fd()); fd > 2 && !f.taken[fd] {
@@ -182,8 +207,8 @@ func (f *files) moveAway(file *os.File) (*os.File, error) {
 	return f.copyAway(file, 3)
 }
 
-// copyAway copies a descriptor to a number, not below from, that the saved
-// process does not use.
+// copyAway copies a descriptor to a number, not below from, that no saved
+// process uses.
 func (f *files) copyAway(file *os.File, from int) (*os.File, error) {
 	for ; ; from++ {
 		fd, err := sys.DupFrom(int(file.Fd()), from)
@@ -199,7 +224,8 @@ func (f *files) copyAway(file *os.File, from int) (*os.File, error) {
 	}
 }
 
-// forMapping is the number that an area's file has in the fresh process.
+// forMapping is the number that an area's file has in every process until its
+// descriptors are placed.
 func (f *files) forMapping(id int) (int, error) {
 	file := f.made[id]
 	if file == nil {
@@ -211,90 +237,12 @@ func (f *files) forMapping(id int) (int, error) {
 // passed are the descriptors that must survive the execve.
 func (f *files) passed() []*os.File {
 	list := []*os.File{f.imageFD, f.errFD, f.null}
-	for _, file := range f.made {
-		list = append(list, file)
-	}
-	for _, file := range f.madeAt {
-		list = append(list, file)
+	list = slices.AppendSeq(list, maps.Values(f.made))
+	list = slices.AppendSeq(list, maps.Values(f.madeAt))
+	for _, t := range f.terminals {
+		list = append(list, t.slave)
 	}
 	return list
-}
-
-// place puts every open file at its numbers, closes all else but the
-// descriptor for messages, and then lets the kinds add what can only be done
-// in the final process.
-func (f *files) place(b *plan.Builder) error {
-	for _, d := range f.p.process.Descriptors {
-		from := f.null
-		if file := f.madeAt[d.FD]; file != nil {
-			from = file
-		} else if file := f.made[d.File]; file != nil {
-			from = file
-		}
-		flags := uint64(0)
-		if d.CloseOnExec {
-			flags = sys.OCloexec
-		}
-		what := fmt.Sprintf("place descriptor %d (%s)", d.FD, f.p.m.Files[d.File].Path)
-		b.Call(what, abi.SysDup3, plan.Imm(uint64(from.Fd())), plan.Imm(uint64(d.FD)), plan.Imm(flags)).Want(plan.Imm(uint64(d.FD)))
-	}
-	f.closeOthers(b)
-	defer f.closeInFlight(b)
-	for _, fin := range f.finals {
-		if fds := f.finalNumbers(fin.file); len(fds) > 0 {
-			if err := fin.add(b, fds); err != nil {
-				return fmt.Errorf("%s: %w", object(f.p.process, fin.file), err)
-			}
-		}
-	}
-	return nil
-}
-
-// finalNumbers are the numbers of a file in the final process: its own, or the
-// one that it has for now if it is in flight.
-func (f *files) finalNumbers(of *image.OpenFile) []int {
-	if file := f.made[of.ID]; of.InFlight && file != nil {
-		return []int{int(file.Fd())}
-	}
-	return f.context.Numbers(of)
-}
-
-// inFlight are the numbers of the files in flight.
-func (f *files) inFlight() []int {
-	var fds []int
-	for id, file := range f.made {
-		if f.p.m.Files[id].InFlight {
-			fds = append(fds, int(file.Fd()))
-		}
-	}
-	slices.Sort(fds)
-	return fds
-}
-
-func (f *files) closeInFlight(b *plan.Builder) {
-	for _, fd := range f.inFlight() {
-		b.Call("close what is in flight", abi.SysClose, plan.Imm(uint64(fd)))
-	}
-}
-
-// closeOthers closes every number that is not one of the saved process's or
-// still needed.
-func (f *files) closeOthers(b *plan.Builder) {
-	next := 0
-	closeUpTo := func(end int) {
-		if next < end {
-			b.Call(fmt.Sprintf("close descriptors %d-%d", next, end-1), abi.SysCloseRange, plan.Imm(uint64(next)), plan.Imm(uint64(end-1)))
-		}
-		next = end + 1
-	}
-	keep := slices.Collect(maps.Keys(f.taken))
-	keep = append(keep, int(f.errFD.Fd()))
-	keep = append(keep, f.inFlight()...)
-	slices.Sort(keep)
-	for _, fd := range keep {
-		closeUpTo(fd)
-	}
-	closeUpTo(1 << 31)
 }
 
 // Close closes everything that was made.

@@ -67,11 +67,13 @@ func (p *preparation) takeLimits() error {
 
 // checkNumbers refuses descriptor numbers that this process can not have.
 func (p *preparation) checkNumbers(limit uint64) error {
-	for _, d := range p.process.Descriptors {
-		if uint64(d.FD) >= limit {
-			return &HostError{
-				Reason: fmt.Sprintf("the program has descriptor %d open, and your limit of open files is %d", d.FD, limit),
-				Advice: "raise it with ulimit -n, or as root",
+	for i := range p.m.Processes {
+		for _, d := range p.m.Processes[i].Descriptors {
+			if uint64(d.FD) >= limit {
+				return &HostError{
+					Reason: fmt.Sprintf("the program has descriptor %d open, and your limit of open files is %d", d.FD, limit),
+					Advice: "raise it with ulimit -n, or as root",
+				}
 			}
 		}
 	}
