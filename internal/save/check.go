@@ -2,21 +2,35 @@ package save
 
 import (
 	"os"
+	"slices"
 
+	"ckpt/internal/image"
 	"ckpt/internal/proc"
 )
 
-// Report is what Check found out about a process.
+// Report is what Check found out about a process and its descendants.
 type Report struct {
-	PID       int       `json:"pid"`
-	Name      string    `json:"name"`
-	Threads   int       `json:"threads"`
-	Mapped    uint64    `json:"mapped"` // bytes of address space
-	ToSave    uint64    `json:"to_save"`
-	Files     int       `json:"files"`     // open file descriptions
-	Obstacles []Finding `json:"obstacles"` // why it can not be saved
-	Warnings  []Finding `json:"warnings"`  // what will be different afterwards
-	CatchUSR2 bool      `json:"catches_sigusr2"`
+	PID       int             `json:"pid"`
+	Name      string          `json:"name"`
+	Processes []ProcessReport `json:"processes"` // the first one and its descendants
+	Threads   int             `json:"threads"`   // of all
+	Mapped    uint64          `json:"mapped"`    // bytes of address space
+	ToSave    uint64          `json:"to_save"`
+	Files     int             `json:"files"`     // open file descriptions
+	Obstacles []Finding       `json:"obstacles"` // why they can not be saved
+	Warnings  []Finding       `json:"warnings"`  // what will be different afterwards
+	CatchUSR2 bool            `json:"catches_sigusr2"`
+}
+
+// ProcessReport is what belongs to one of them.
+type ProcessReport struct {
+	PID     int    `json:"pid"`
+	PPID    int    `json:"ppid"`
+	Name    string `json:"name"`
+	Zombie  bool   `json:"zombie,omitempty"`
+	Threads int    `json:"threads"`
+	Mapped  uint64 `json:"mapped"`
+	ToSave  uint64 `json:"to_save"`
 }
 
 // refusal is the error for a process with obstacles, else nil.
@@ -27,41 +41,94 @@ func (r *Report) refusal() error {
 	return &RefusedError{r.Name, r.Obstacles}
 }
 
-// Check tells whether a process would survive saving and restoring. It reads
-// /proc only: the process is neither stopped nor changed.
+// Check tells whether a process and its descendants would survive saving and
+// restoring. It reads /proc only: they are neither stopped nor changed.
 func Check(pid int, helpers []int) (*Report, error) {
-	r, s, err := check(proc.Host(), pid, helpers, "", proc.Process.Smaps)
+	k := kin{fs: proc.Host(), root: pid, helpers: helpers}
+	r, subjects, err := check(&k, "", proc.Process.Smaps)
 	if err == nil && len(r.Obstacles) == 0 {
-		err = gone(pid, s.count(r))
+		err = gone(pid, r.count(subjects))
 	}
 	return r, err
 }
 
 // check is Check for an image that is to be at path, with mappings from such a
 // source.
-func check(pfs proc.FS, pid int, helpers []int, path string, maps func(proc.Process) ([]proc.VMA, error)) (*Report, *subject, error) {
-	s, err := look(pfs, pid, helpers)
+func check(k *kin, path string, maps func(proc.Process) ([]proc.VMA, error)) (*Report, []*subject, error) {
+	subjects, err := k.look()
 	if err != nil {
-		return nil, nil, explain(pfs, pid, err)
+		return nil, nil, explain(k.fs, k.root, err)
 	}
-	r := &Report{PID: pid, Name: s.name(), Threads: s.status.Threads, Mapped: s.status.VmSize}
-	if len(s.obstacles) == 0 {
-		if err := s.checkSharers(pfs, helpers); err != nil {
-			return nil, nil, err
+	files := 0
+	for tries := 0; len(obstacles(subjects)) == 0; tries++ {
+		files, err = checkInside(k, subjects, path, maps)
+		if err == nil {
+			break
 		}
-		if err := s.checkInside(pfs, r, path, maps); err != nil {
-			return nil, nil, explain(pfs, pid, err)
+		// Those that have ended meanwhile need not be saved, and files that have
+		// been closed neither.
+		left := slices.DeleteFunc(slices.Clone(subjects), func(s *subject) bool { return s.pid != k.root && s.over() })
+		if len(left) == len(subjects) && tries >= checkTries {
+			return nil, nil, explain(k.fs, k.root, err)
 		}
+		for _, s := range left {
+			s.findings, s.areas = findings{}, nil
+		}
+		subjects = left
 	}
-	r.Obstacles, r.Warnings = s.obstacles, s.warnings
-	r.CatchUSR2 = s.status.SigCgt&(1<<(sigUSR2-1)) != 0
-	return r, s, nil
+	return newReport(subjects, files), subjects, nil
+}
+
+func newReport(subjects []*subject, files int) *Report {
+	root := subjects[0]
+	r := &Report{
+		PID: root.pid, Name: root.name(), Files: files,
+		Obstacles: obstacles(subjects), Warnings: warnings(subjects),
+		CatchUSR2: root.status.SigCgt&(1<<(sigUSR2-1)) != 0,
+	}
+	for _, s := range subjects {
+		p := ProcessReport{PID: s.pid, PPID: s.stat.PPid, Name: s.comm, Zombie: s.zombie, Threads: s.status.Threads, Mapped: s.status.VmSize}
+		r.Processes = append(r.Processes, p)
+		r.Threads += p.Threads
+		r.Mapped += p.Mapped
+	}
+	return r
 }
 
 const sigUSR2 = 12
 
-// checkInside looks at memory and descriptors.
-func (s *subject) checkInside(pfs proc.FS, r *Report, path string, maps func(proc.Process) ([]proc.VMA, error)) error {
+// checkTries is how often to look at processes that change while they are
+// looked at.
+const checkTries = 3
+
+// checkInside looks at memory and descriptors, and tells how many open files
+// there are.
+func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Process) ([]proc.VMA, error)) (int, error) {
+	if err := k.checkSharing(subjects); err != nil {
+		return 0, err
+	}
+	files, err := openFiles(subjects...)
+	if err != nil {
+		return 0, err
+	}
+	defer files.Close()
+	if err := files.listDescriptors(); err != nil {
+		return 0, err
+	}
+	files.refuseDestination(path)
+	for _, s := range subjects {
+		if s.zombie {
+			continue
+		}
+		if err := s.checkMemory(files, path, maps); err != nil {
+			return 0, err
+		}
+	}
+	_, err = files.describe(k.fs, nil)
+	return len(files.descs), err
+}
+
+func (s *subject) checkMemory(files *files, path string, maps func(proc.Process) ([]proc.VMA, error)) error {
 	mem, err := os.Open(s.proc.Path("mem"))
 	if err != nil {
 		return err
@@ -72,40 +139,49 @@ func (s *subject) checkInside(pfs proc.FS, r *Report, path string, maps func(pro
 		return err
 	}
 	mappings := s.classify(dropLeftovers(vmas, mem, nil))
-	files, err := openFiles(s)
-	if err != nil {
-		return err
-	}
-	defer files.Close()
-	if err := files.listDescriptors(); err != nil {
-		return err
-	}
 	files.addMappings(s, mappings)
-	s.refuseDestination(path, files.descs, mappings)
-	if _, err := files.describe(pfs, nil); err != nil {
-		return err
-	}
-	r.Files = len(files.descs)
+	s.refuseDestination(path, mappings)
 	for _, m := range mappings {
 		s.areas = append(s.areas, m.Area)
 	}
 	return nil
 }
 
+// over reports whether the process has ended since it was looked at.
+func (s *subject) over() bool {
+	st, err := s.proc.Status()
+	return err != nil || st.Over() && !s.zombie
+}
+
 // count finds out how much there is to save, which takes time for large
 // processes: a save has no use for it.
-func (s *subject) count(r *Report) error {
-	scanner, err := newPageScanner(s.proc)
-	if err != nil {
-		return err
-	}
-	defer scanner.Close()
-	runs, err := findRuns(scanner, s.areas)
-	if err != nil {
-		return err
-	}
-	for _, run := range runs {
-		r.ToSave += run.Len
+func (r *Report) count(subjects []*subject) error {
+	for i, s := range subjects {
+		if s.zombie {
+			continue
+		}
+		n, err := s.count()
+		if err != nil && (i == 0 || !s.over()) {
+			return err
+		}
+		r.Processes[i].ToSave = n
+		r.ToSave += n
 	}
 	return nil
+}
+
+func (s *subject) count() (n uint64, err error) {
+	scanner, err := newPageScanner(s.proc)
+	if err != nil {
+		return 0, err
+	}
+	defer scanner.Close()
+	var runs []image.Run
+	if runs, err = findRuns(scanner, s.areas); err != nil {
+		return 0, err
+	}
+	for _, run := range runs {
+		n += run.Len
+	}
+	return n, nil
 }

@@ -18,17 +18,18 @@ import (
 // descriptors refer to, those that only mappings do, and those that wait in a
 // socket to be received.
 type files struct {
-	members []*member
-	descs   []*kind.Desc // one for each open file description; the index is OpenFile.ID
-	seen    map[identity][]int
-	local   map[place]*os.File // copies of descriptors and of mapped files
+	subjects []*subject
+	tables   []*table
+	descs    []*kind.Desc // one for each open file description; the index is OpenFile.ID
+	seen     map[identity][]int
+	local    map[place]*os.File // copies of descriptors and of mapped files
 }
 
-// member is one of the processes.
-type member struct {
+// table is the descriptor table of one of the processes.
+type table struct {
 	s     *subject
 	pidfd int
-	table []image.Descriptor
+	list  []image.Descriptor
 }
 
 // place is where a process refers to a file: a descriptor, or a mapping.
@@ -38,13 +39,16 @@ type place struct {
 }
 
 func openFiles(subjects ...*subject) (*files, error) {
-	f := &files{seen: map[identity][]int{}, local: map[place]*os.File{}}
+	f := &files{subjects: subjects, seen: map[identity][]int{}, local: map[place]*os.File{}}
 	for _, s := range subjects {
+		if s.zombie {
+			continue
+		}
 		pidfd, err := s.pidfd()
 		if err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
-		f.members = append(f.members, &member{s: s, pidfd: pidfd})
+		f.tables = append(f.tables, &table{s: s, pidfd: pidfd})
 	}
 	return f, nil
 }
@@ -58,7 +62,7 @@ func (s *subject) pidfd() (int, error) {
 	}
 	fd, err := open(s.proc.PID)
 	if errors.Is(err, syscall.EINVAL) {
-		return -1, &RefusedError{s.name(), []Finding{{"process", "has lost its first thread, and this kernel does not let its files be reached then", ""}}}
+		return -1, &RefusedError{s.name(), []Finding{{Object: "process", Reason: "has lost its first thread, and this kernel does not let its files be reached then"}}}
 	}
 	if err != nil {
 		return -1, gonePidfd(s.pid, err)
@@ -78,17 +82,17 @@ func (f *files) Close() error {
 		_ = l.Close() // only looked at
 	}
 	var errs []error
-	for _, m := range f.members {
-		errs = append(errs, syscall.Close(m.pidfd))
+	for _, t := range f.tables {
+		errs = append(errs, syscall.Close(t.pidfd))
 	}
 	return errors.Join(errs...)
 }
 
 // descriptors are those of one of the processes.
 func (f *files) descriptors(s *subject) []image.Descriptor {
-	for _, m := range f.members {
-		if m.s == s {
-			return m.table
+	for _, t := range f.tables {
+		if t.s == s {
+			return t.list
 		}
 	}
 	return nil
@@ -97,13 +101,13 @@ func (f *files) descriptors(s *subject) []image.Descriptor {
 // listDescriptors finds the open file descriptions behind the descriptors of
 // all processes.
 func (f *files) listDescriptors() error {
-	for _, m := range f.members {
-		fds, err := m.s.proc.FDs()
+	for _, t := range f.tables {
+		fds, err := t.s.proc.FDs()
 		if err != nil {
 			return err
 		}
 		for _, fd := range fds {
-			if err := f.addDescriptor(m, fd); errors.Is(err, os.ErrNotExist) {
+			if err := f.addDescriptor(t, fd); errors.Is(err, os.ErrNotExist) {
 				continue // closed meanwhile: the process is running
 			} else if err != nil {
 				return err
@@ -113,8 +117,8 @@ func (f *files) listDescriptors() error {
 	return nil
 }
 
-func (f *files) addDescriptor(m *member, fd int) error {
-	d, err := describeFD(m.s.proc, fd)
+func (f *files) addDescriptor(t *table, fd int) error {
+	d, err := describeFD(t.s.proc, fd)
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,7 @@ func (f *files) addDescriptor(m *member, fd int) error {
 	if err != nil {
 		return err
 	}
-	m.table = append(m.table, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
+	t.list = append(t.list, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
 	return nil
 }
 
@@ -147,16 +151,18 @@ func describeFD(p proc.Process, fd int) (*kind.Desc, error) {
 // describe lets every open file be described by its kind. addPayload is nil
 // while the processes run.
 func (f *files) describe(pfs proc.FS, addPayload func(io.ReaderAt, int64, [][2]int64) (image.PayloadRef, error)) ([]image.OpenFile, error) {
-	root := f.members[0].s
+	var of *subject // whose file is described
 	c := &kind.SaveContext{
 		FS: pfs, Frozen: addPayload != nil,
-		Local: f.localCopy, AddPayload: addPayload, Found: f.found, Warn: root.warn, All: f.descs,
+		Local: f.localCopy, AddPayload: addPayload, Found: f.found, All: f.descs,
+		Warn: func(object, text string) { of.warn(object, text) },
 	}
-	for _, m := range f.members {
-		c.PIDs = append(c.PIDs, m.s.proc.PID)
+	for _, s := range f.subjects {
+		c.PIDs = append(c.PIDs, s.proc.PID)
 	}
 	if c.Frozen {
 		for i := 0; i < len(f.descs); i++ {
+			of = f.owner(f.descs[i])
 			if err := kind.Find(c, f.descs[i]); err != nil {
 				return nil, err
 			}
@@ -165,17 +171,29 @@ func (f *files) describe(pfs proc.FS, addPayload func(io.ReaderAt, int64, [][2]i
 	}
 	out := make([]image.OpenFile, 0, len(f.descs))
 	for i, d := range f.descs {
-		of, err := kind.Describe(c, d)
+		of = f.owner(d)
+		file, err := kind.Describe(c, d)
 		if err != nil {
-			if err = root.note(err); err != nil {
+			if err = of.note(err); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		of.ID = i
-		out = append(out, *of)
+		file.ID = i
+		out = append(out, *file)
 	}
 	return out, nil
+}
+
+// owner is the first process that has the file; what is in flight counts as the
+// root's.
+func (f *files) owner(d *kind.Desc) *subject {
+	for _, s := range f.subjects {
+		if s.proc.PID == d.PID {
+			return s
+		}
+	}
+	return f.subjects[0]
 }
 
 // found is SaveContext.Found.
@@ -205,11 +223,11 @@ func (f *files) localCopy(d *kind.Desc) (*os.File, error) {
 	if l := f.local[at]; l != nil {
 		return l, nil
 	}
-	i := slices.IndexFunc(f.members, func(m *member) bool { return m.s.proc.PID == d.PID })
+	i := slices.IndexFunc(f.tables, func(t *table) bool { return t.s.proc.PID == d.PID })
 	if i < 0 {
 		return nil, fmt.Errorf("copy descriptor %d of process %d: %w", d.FD, d.PID, ErrNoProcess)
 	}
-	fd, err := sys.PidfdGetfd(f.members[i].pidfd, d.FD)
+	fd, err := sys.PidfdGetfd(f.tables[i].pidfd, d.FD)
 	if err != nil {
 		return nil, notCopied(d, err)
 	}

@@ -72,7 +72,7 @@ func TestListDescriptors(t *testing.T) {
 			continue
 		}
 		file := map[int]image.Descriptor{}
-		for _, d := range f.members[0].table {
+		for _, d := range f.tables[0].list {
 			file[d.FD] = d
 		}
 		a, b, c := file[int(one.Fd())], file[int(two.Fd())], file[dup]

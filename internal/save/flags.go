@@ -20,12 +20,12 @@ import (
 
 // readFlags gives mappings, as Maps lists them, the flags that matter while the
 // process is frozen. complete tells whether these are all.
-func (c *collector) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err error) {
-	if c.twin == nil || c.s.status.VmLck > 0 {
-		with, err = c.s.proc.Smaps()
+func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err error) {
+	if m.twin == nil || m.s.status.VmLck > 0 {
+		with, err = m.s.proc.Smaps()
 		return with, true, err
 	}
-	there, err := c.fs.Process(c.twin.Tid()).Maps()
+	there, err := m.c.kin.fs.Process(m.twin.Tid()).Maps()
 	if err != nil {
 		return nil, false, fmt.Errorf("mappings of the copy of the process: %w", err)
 	}
@@ -35,28 +35,28 @@ func (c *collector) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, 
 	}
 	for i := range vmas {
 		if vmas[i].Start < uint64(image.MaxAddr) && has[vmas[i].Start] != vmas[i].End {
-			with, err = c.s.proc.Smaps() // MADV_DONTFORK, and whatever else it has
+			with, err = m.s.proc.Smaps() // MADV_DONTFORK, and whatever else it has
 			return with, true, err
 		}
 	}
-	if wiped, err := c.wiped(vmas); err != nil || wiped {
-		with, err = c.s.proc.Smaps()
+	if wiped, err := m.wiped(vmas); err != nil || wiped {
+		with, err = m.s.proc.Smaps()
 		return with, true, err
 	}
-	hintFlags(c.s.proc, vmas)
+	hintFlags(m.s.proc, vmas)
 	return vmas, false, nil
 }
 
 // wiped reports whether there is an area that is empty in the twin but not in
 // the process: with MADV_WIPEONFORK, or droppable, which is wiped as well. Errors
 // say that the kernel does not tell.
-func (c *collector) wiped(vmas []proc.VMA) (bool, error) {
-	ours, err := newPageScanner(c.s.proc)
+func (m *member) wiped(vmas []proc.VMA) (bool, error) {
+	ours, err := newPageScanner(m.s.proc)
 	if err != nil {
 		return false, err
 	}
 	defer ours.Close()
-	twins, err := newPageScanner(c.fs.Process(c.twin.Tid()))
+	twins, err := newPageScanner(m.c.kin.fs.Process(m.twin.Tid()))
 	if err != nil {
 		return false, err
 	}
@@ -114,21 +114,21 @@ type laterFlags struct {
 
 // readLater begins to read the flags of the twin's mappings, and those of the
 // process: what userfaultfd watches is not told of a twin.
-func (c *collector) readLater() *laterFlags {
+func (m *member) readLater() {
 	l := &laterFlags{done: make(chan struct{})}
-	twin, process := c.fs.Process(c.twin.Tid()), c.s.proc
+	twin, process := m.c.kin.fs.Process(m.twin.Tid()), m.s.proc
+	m.flags = l
 	go func() {
 		defer close(l.done)
 		if l.twin, l.err = twin.Smaps(); l.err == nil {
 			l.process, _ = process.Smaps() // it may have ended
 		}
 	}()
-	return l
 }
 
 // take gives the areas their flags, and refuses those that can not be saved.
-func (l *laterFlags) take(ctx context.Context, c *collector) error {
-	err := aside(ctx, &c.beat, stallLimit, func() error {
+func (l *laterFlags) take(ctx context.Context, m *member) error {
+	err := aside(ctx, &m.c.beat, stallLimit, func() error {
 		<-l.done
 		return l.err
 	})
@@ -150,19 +150,19 @@ func (l *laterFlags) take(ctx context.Context, c *collector) error {
 		}
 		return &list[i]
 	}
-	for i := range c.areas {
-		a := &c.areas[i]
+	for i := range m.p.Areas {
+		a := &m.p.Areas[i]
 		v := find(l.twin, a)
 		if v == nil {
 			return fmt.Errorf("memory at %s-%s: %w", a.Start, a.End, syscall.EFAULT) // of the twin, which nobody changes
 		}
 		a.Flags = keepFlags(v)
-		c.s.refuseMapping(&mapping{Area: *a, vma: v})
+		m.s.refuseMapping(&mapping{Area: *a, vma: v})
 		if v := find(l.process, a); v != nil {
-			c.s.refuseMapping(&mapping{Area: *a, vma: v})
+			m.s.refuseMapping(&mapping{Area: *a, vma: v})
 		}
 	}
-	return c.refusal()
+	return m.c.refusal()
 }
 
 // quickMaps is Maps with the flags that can be had without smaps, or Smaps where

@@ -4,28 +4,36 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"ckpt/internal/abi"
-	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/ptrace"
 )
 
-// frozen is a process whose threads are all stopped by us and will go on as if
-// nothing had happened when it is released.
+// frozenTree are the processes that are saved together when all of their
+// threads are stopped by us. They will go on as if nothing had happened when
+// they are released.
 //
 // Precondition of all its methods: the goroutine is locked to the OS thread
 // that froze it.
+type frozenTree struct {
+	processes []*frozen // the root first, parents before their children
+	since     time.Time
+	freed     bool
+}
+
+// frozen is one of the processes.
 type frozen struct {
-	threads []*frozenThread // those that live, in the order of their ids
-	mem     *os.File
-	since   time.Time
-	freed   bool
-	actions map[int]abi.SigAction
+	pid      int
+	threads  []*frozenThread // those that live, the leader first; none if it has ended
+	zombies  map[int]bool    // those that have ended, but that are still to be seen
+	standing bool            // all of them are stopped
+	mem      *os.File
+	actions  map[int]abi.SigAction
 }
 
 // frozenThread is one thread of it.
@@ -35,65 +43,125 @@ type frozenThread struct {
 	resume *abi.Regs // registers to go on with, if they are not the ones it has
 }
 
-// freeze stops all threads of a process, or says why it can not.
-func freeze(pfs proc.FS, pid int, timeout time.Duration) (*frozen, error) {
-	f := &frozen{since: time.Now()}
-	err := f.stop(pfs.Process(pid), f.since.Add(timeout))
+// freeze stops all threads of a tree of processes, or says why it can not.
+// first are those of them that are known.
+func freeze(k *kin, first []relative, timeout time.Duration) (*frozenTree, error) {
+	f := &frozenTree{since: time.Now()}
+	err := f.stop(k, first, f.since.Add(timeout))
 	if err == nil {
-		// Not before: a running process may execute another program. A leader
-		// that has ended has no memory.
-		f.mem, err = os.OpenFile(pfs.Process(f.threads[0].Tid()).Path("mem"), os.O_RDWR, 0)
+		err = f.openMemory(k.fs)
 	}
 	if err != nil {
-		f.release()
-		return nil, gone(pid, endedMeanwhile(pid, err))
+		_ = f.release() // the first error is the one that counts
+		return nil, gone(k.root, endedMeanwhile(k.root, err))
 	}
 	return f, nil
 }
 
-// stop stops threads until there are no others. Those that are new have been
-// made by others before these were stopped.
-func (f *frozen) stop(p proc.Process, deadline time.Time) error {
-	zombies := map[int]bool{} // a leader stays one as long as others run
-	for {
-		tids, err := p.Tasks()
+// stop stops threads until there are no others, and no other processes. Those
+// that are new have been made by others before these were stopped.
+func (f *frozenTree) stop(k *kin, list []relative, deadline time.Time) error {
+	for known := true; ; known = false {
+		if !known {
+			var err error
+			if list, err = k.list(); err != nil {
+				return err
+			}
+		}
+		fresh, err := f.update(k, list)
 		if err != nil {
 			return err
 		}
-		held := f.all()
-		known := maps.Clone(zombies)
-		for _, t := range held {
-			known[t.Tid()] = true
-		}
-		fresh := slices.DeleteFunc(tids, func(tid int) bool { return known[tid] })
-		if len(fresh) == 0 && len(held) == 0 {
-			return ended(p.PID)
-		}
-		if len(fresh) == 0 {
-			break
+		if fresh == 0 && !known {
+			return nil
 		}
 		if time.Now().After(deadline) {
-			return &RefusedError{fmt.Sprintf("process %d", p.PID), []Finding{{"process", "makes new threads faster than they can be stopped", "try again later"}}}
-		}
-		seized, err := ptrace.SeizeAll(fresh, held)
-		for _, t := range seized {
-			f.threads = append(f.threads, &frozenThread{Thread: t})
-		}
-		var refused *ptrace.SeizeError
-		if errors.As(err, &refused) && refused.Reason == ptrace.Zombie {
-			zombies[refused.Tid] = true
-		} else if err != nil {
-			return err
+			return &RefusedError{f.name(k), []Finding{{Object: "process", Reason: "makes new threads or processes faster than they can be stopped", Advice: "try again later"}}}
 		}
 		if err := ptrace.StopAll(f.all(), time.Until(deadline)); err != nil {
 			return err
 		}
-		f.threads = slices.DeleteFunc(f.threads, func(t *frozenThread) bool { return t.Gone() })
+		for _, p := range f.processes {
+			p.threads = slices.DeleteFunc(p.threads, func(t *frozenThread) bool { return t.Gone() })
+			p.standing = true
+		}
 	}
-	slices.SortFunc(f.threads, func(a, b *frozenThread) int {
-		return cmp.Or(-cmp.Compare(lead(a, p.PID), lead(b, p.PID)), cmp.Compare(a.Tid(), b.Tid()))
+}
+
+func (f *frozenTree) name(k *kin) string { return fmt.Sprintf("process %d", k.root) }
+
+// update seizes those processes of the list, and threads of them, that are not
+// seized yet, and gives the number of threads. Those that do not belong to the tree any
+// more may run on.
+func (f *frozenTree) update(k *kin, list []relative) (fresh int, err error) {
+	held := map[int]*frozen{}
+	for _, p := range f.processes {
+		held[p.pid] = p
+	}
+	f.processes = nil
+	for i, r := range list {
+		p := held[r.pid]
+		if p == nil {
+			p = &frozen{pid: r.pid, zombies: map[int]bool{}}
+		}
+		delete(held, r.pid)
+		f.processes = append(f.processes, p)
+		n, err := p.seize(k.fs)
+		if errors.Is(err, proc.ErrGone) && i > 0 {
+			f.processes = f.processes[:len(f.processes)-1] // its parent has taken note of its end
+			continue
+		} else if err != nil {
+			return 0, err
+		}
+		if len(p.threads) == 0 && n == 0 && i == 0 {
+			return 0, ended(r.pid)
+		}
+		fresh += n
+	}
+	for _, p := range held {
+		for _, t := range p.threads {
+			if t.Stopped() {
+				_ = t.Detach() // it is killed, if that fails
+			}
+		}
+	}
+	return fresh, nil
+}
+
+// seize seizes the threads of a process that are not seized yet, and gives their
+// number, of which some can have ended meanwhile.
+func (p *frozen) seize(pfs proc.FS) (fresh int, err error) {
+	tids, err := pfs.Process(p.pid).Tasks()
+	if err != nil {
+		return 0, err
+	}
+	known := map[int]bool{}
+	for _, t := range p.threads {
+		known[t.Tid()] = true
+	}
+	tids = slices.DeleteFunc(tids, func(tid int) bool { return known[tid] || p.zombies[tid] })
+	fresh = len(tids)
+	for len(tids) > 0 {
+		p.standing = false
+		seized, err := ptrace.SeizeAll(tids, p.all())
+		for _, t := range seized {
+			p.threads = append(p.threads, &frozenThread{Thread: t})
+		}
+		var refused *ptrace.SeizeError
+		if err == nil {
+			break
+		} else if !errors.As(err, &refused) || refused.Reason != ptrace.Zombie {
+			return 0, err
+		}
+		// A leader stays one as long as others run, and a process until its
+		// parent has taken note.
+		p.zombies[refused.Tid] = true
+		tids = tids[slices.Index(tids, refused.Tid)+1:]
+	}
+	slices.SortFunc(p.threads, func(a, b *frozenThread) int {
+		return cmp.Or(-cmp.Compare(lead(a, p.pid), lead(b, p.pid)), cmp.Compare(a.Tid(), b.Tid()))
 	})
-	return nil
+	return fresh, nil
 }
 
 // lead is 1 for the leader, whose id need not be the lowest.
@@ -104,17 +172,43 @@ func lead(t *frozenThread, pid int) int {
 	return 0
 }
 
-func (f *frozen) all() []*ptrace.Thread {
+func (p *frozen) all() []*ptrace.Thread {
 	var all []*ptrace.Thread
-	for _, t := range f.threads {
+	for _, t := range p.threads {
 		all = append(all, t.Thread)
 	}
 	return all
 }
 
+func (f *frozenTree) all() []*ptrace.Thread {
+	var all []*ptrace.Thread
+	for _, p := range f.processes {
+		all = append(all, p.all()...)
+	}
+	return all
+}
+
+// openMemory opens the memory of every process. Not before it stands: a running
+// process may execute another program.
+func (f *frozenTree) openMemory(pfs proc.FS) (err error) {
+	for _, p := range f.processes {
+		if len(p.threads) == 0 {
+			continue
+		}
+		// A leader that has ended has no memory.
+		if p.mem, err = os.OpenFile(pfs.Process(p.threads[0].Tid()).Path("mem"), os.O_RDWR, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // alive gives an error if the process has been killed.
-func (f *frozen) alive() error {
-	_, err := f.threads[0].Regs()
+func (p *frozen) alive() error {
+	if len(p.threads) == 0 {
+		return nil
+	}
+	_, err := p.threads[0].Regs()
 	return err
 }
 
@@ -130,94 +224,64 @@ func endedMeanwhile(pid int, err error) error {
 	return err
 }
 
-// release lets the process go on. It may be called again.
-func (f *frozen) release() error {
+// release lets the processes go on. It may be called again.
+func (f *frozenTree) release() error {
 	if f.freed {
 		return nil
 	}
 	f.freed = true
-	if f.mem != nil {
-		defer f.mem.Close()
-	}
-	// All registers before the first thread runs: it may take a signal.
-	interrupted, claimed := make([]bool, len(f.threads)), uint64(0)
-	for i, t := range f.threads {
-		interrupted[i] = t.resume != nil && t.Stopped() && f.interrupted(t, claimed)
-		claimed |= ^t.mask
-	}
+	// All registers before the first thread runs: it may take a signal, or send
+	// one.
 	var errs []error
-	for i, t := range f.threads {
-		// One that does not stand is let go by the kernel when our OS thread
-		// ends.
-		if !t.Stopped() {
-			continue
+	for _, p := range f.processes {
+		errs = append(errs, p.ready())
+	}
+	for _, p := range f.processes {
+		for _, t := range p.threads {
+			// One that does not stand is let go by the kernel when our OS thread
+			// ends.
+			if t.Stopped() {
+				errs = append(errs, t.Detach())
+			}
 		}
-		if t.resume != nil && !interrupted[i] {
-			errs = append(errs, t.SetRegs(*t.resume))
+		if p.mem != nil {
+			_ = p.mem.Close() // nothing is buffered
 		}
-		errs = append(errs, t.Detach())
 	}
 	return errors.Join(errs...)
 }
 
-// interrupted reports whether a handler is about to run in the thread, for a
-// signal that came while the process was frozen: then the EINTR that its call
-// has got is the right one. claimed are signals that other threads take.
-func (f *frozen) interrupted(ft *frozenThread, claimed uint64) bool {
-	t := image.Thread{SigMask: ft.mask}
-	var shared [][]byte
-	var err error
-	if t.Pending, err = pending(ft.Thread, false); err != nil {
-		return false // it is gone
+// ready gives threads the registers to go on with.
+func (p *frozen) ready() error {
+	interrupted, claimed := make([]bool, len(p.threads)), uint64(0)
+	for i, t := range p.threads {
+		interrupted[i] = t.resume != nil && t.Stopped() && p.interrupted(t, claimed)
+		claimed |= ^t.mask
 	}
-	if shared, err = pending(ft.Thread, true); err != nil {
-		return false
-	}
-	return nextHandler(&t, shared, claimed, f.actions) != ptrace.NoHandler
-}
-
-// pending lists queued signals as the manifest has them.
-func pending(t *ptrace.Thread, shared bool) ([][]byte, error) {
-	infos, err := t.Pending(shared)
-	if err != nil {
-		return nil, err
-	}
-	var out [][]byte
-	for _, i := range infos {
-		out = append(out, i[:])
-	}
-	return out, nil
-}
-
-// nextHandler says what handler will run as soon as the thread goes on. Of the
-// signals to the whole process it takes those that are not claimed: the threads
-// are let go in their order, so that earlier ones take what they do not block.
-func nextHandler(t *image.Thread, shared [][]byte, claimed uint64, actions map[int]abi.SigAction) ptrace.Handler {
-	for i, queue := range [][][]byte{t.Pending, shared} {
-		blocked := t.SigMask
-		if i > 0 {
-			blocked |= claimed
-		}
-		for _, info := range queue {
-			sig := int(info[0]) // si_signo, little endian, at most 64
-			if sig < 1 || sig > abi.NSig || blocked&(1<<(sig-1)) != 0 {
-				continue
-			}
-			a, set := actions[sig]
-			if !set || a.Handler <= sigIgn {
-				continue
-			}
-			if a.Flags&saRestart != 0 {
-				return ptrace.RestartingHandler
-			}
-			return ptrace.InterruptHandler
+	var errs []error
+	for i, t := range p.threads {
+		if t.resume != nil && t.Stopped() && !interrupted[i] {
+			errs = append(errs, t.SetRegs(*t.resume))
 		}
 	}
-	return ptrace.NoHandler
+	return errors.Join(errs...)
 }
 
-// From signal(7) and asm-generic/signal-defs.h.
-const (
-	sigIgn    = 1
-	saRestart = 0x10000000
-)
+// end lets the processes stop or die as soon as they are released.
+func (f *frozenTree) end(then Then) error {
+	sig := syscall.SIGSTOP
+	if then == ThenKill {
+		sig = syscall.SIGKILL
+	}
+	for i, p := range f.processes {
+		// Of those that have been killed meanwhile only the first is missed.
+		if err := syscall.Kill(p.pid, sig); err != nil && (i == 0 || !errors.Is(err, syscall.ESRCH)) {
+			return fmt.Errorf("%s process %d: %w", then, p.pid, err)
+		}
+	}
+	// One that is dying does not stop for a farewell.
+	if err := f.release(); err != nil && then != ThenKill {
+		return err
+	}
+	return nil
+}

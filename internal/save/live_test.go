@@ -134,7 +134,7 @@ func TestFrozenTooSlowly(t *testing.T) {
 		return err == nil && len(list) == 1
 	})
 	err := onOwnThread(func() error {
-		_, err := freeze(proc.Host(), g.pid, 50*time.Millisecond)
+		_, err := freeze(&kin{fs: proc.Host(), root: g.pid}, nil, 50*time.Millisecond)
 		return err
 	})
 	var slow *ptrace.TimeoutError
@@ -146,7 +146,7 @@ func TestFrozenTooSlowly(t *testing.T) {
 		return err == nil && st.TracerPid == 0
 	})
 	_, err = Save(context.Background(), options(g, filepath.Join(t.TempDir(), "x")))
-	if o := refusedFor(t, err, "would not be saved with it"); !strings.HasPrefix(o, "child process ") {
+	if o := refusedFor(t, err, "shares its memory with process "+itoa(g.pid)); o != "process" {
 		t.Errorf("refused: %q", o)
 	}
 	g.stdin.Close()
@@ -163,7 +163,9 @@ func TestRefused(t *testing.T) {
 	} {
 		g := start(t, mode)
 		before := g.trace()
-		_, err := Save(context.Background(), options(g, path))
+		o := options(g, path)
+		o.Self = true
+		_, err := Save(context.Background(), o)
 		refusedFor(t, err, reason)
 		g.untouched(before)
 	}

@@ -20,9 +20,9 @@ const (
 
 // Options say what to save, where to, and how.
 type Options struct {
-	PID  int
+	PID  int    // of the process; its descendants are saved with it
 	Path string // of the image
-	Then Then
+	Then Then   // for all of them
 	// Sync makes the image durable before Save returns (fdatasync and fsync of
 	// the directory). Without it a crash of the machine may lose the image,
 	// though never the one it replaces together with it.
@@ -38,6 +38,8 @@ type Options struct {
 	// program runs again, before the image is made durable and gets its name.
 	// (Only with ThenRun.)
 	Released func(*image.Manifest)
+	// Self saves only the process itself, which must have no children then.
+	Self bool
 	// Helpers are processes that work for this save and are therefore no part
 	// of what is saved: the agent's middle child and the engine.
 	Helpers []int
@@ -56,13 +58,17 @@ type Result struct {
 
 // Finding is one thing about a process that matters for saving it.
 type Finding struct {
-	Object string `json:"object"` // "fd 17 (io_uring)"
-	Reason string `json:"reason"`
-	Advice string `json:"advice,omitempty"`
+	Process string `json:"process,omitempty"` // "sleep (4712)", where there are several
+	Object  string `json:"object"`            // "fd 17 (io_uring)"
+	Reason  string `json:"reason"`
+	Advice  string `json:"advice,omitempty"`
 }
 
 func (f Finding) String() string {
 	s := f.Object + ": " + f.Reason
+	if f.Process != "" {
+		s = f.Process + ", " + s
+	}
 	if f.Advice != "" {
 		s += " (" + f.Advice + ")"
 	}

@@ -10,40 +10,53 @@ import (
 	"ckpt/internal/ptrace"
 )
 
-// prepared is what is found out while the process still runs, so that it need
+// prepared is what is found out while the processes still run, so that they need
 // not stand still for it.
 type prepared struct {
-	start   uint64     // of the process; with the pid it names it for good
-	host    image.Host // all but what describeThread adds
-	code    injectable
-	buffers [copyWorkers][]byte
-	noRoom  error // why there is too little memory for a twin
+	relatives []relative // all that there were
+	start     uint64     // of the root; with the pid it names it for good
+	host      image.Host // all but what describeThread adds
+	codes     map[int]injectable
+	buffers   [copyWorkers][]byte
+	noRoom    error // why there is too little memory for twins
 }
 
 // preparing is a preparation under way.
 type preparing struct {
 	p     prepared
+	root  int
+	code  injectable // of the root
 	err   error
 	ended sync.WaitGroup
 }
 
-// startPrepare begins with what can be found out before the process is frozen
-// and before it is known whether it can be saved, on the other processors: the
+// startPrepare begins with what can be found out before the processes are frozen
+// and before it is known whether they can be saved, on the other processors: the
 // checks take as long.
-func startPrepare(pfs proc.FS, pid int) *preparing {
-	w := &preparing{}
-	w.ended.Go(func() { w.p.code = findCode(pfs.Process(pid)) })
+func startPrepare(pfs proc.FS, root int) *preparing {
+	w := &preparing{root: root}
+	w.ended.Go(func() { w.code = findCode(pfs.Process(root)) })
 	w.ended.Go(func() { w.p.host, w.err = describeHost(pfs) })
 	return w
 }
 
-// finish waits for all that was begun and does the rest, for the process that
+// finish waits for all that was begun and does the rest, for the processes that
 // the checks have found.
-func (w *preparing) finish(pfs proc.FS, s *subject) (*prepared, error) {
+func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) {
 	w.ended.Wait()
-	p := &w.p
-	p.start = s.start
-	p.noRoom = roomForTwin(pfs, s.proc, cgroupRoot, s.status.RssAnon)
+	p, need := &w.p, uint64(0)
+	p.start, p.codes = subjects[0].start, map[int]injectable{w.root: w.code}
+	for _, s := range subjects {
+		p.relatives = append(p.relatives, relative{s.pid, s.stat.PPid})
+		if s.zombie {
+			continue
+		}
+		need += s.status.RssAnon
+		if s.pid != w.root {
+			p.codes[s.pid] = findCode(s.proc)
+		}
+	}
+	p.noRoom = roomForTwin(pfs, subjects[0].proc, cgroupRoot, need)
 	for i := range p.buffers {
 		p.buffers[i] = make([]byte, copyPiece)
 	}

@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"syscall"
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
-	"ckpt/internal/sys"
 )
 
-// subject is the process that is to be saved, as /proc shows it at one moment.
+// subject is a process that is to be saved, as /proc shows it at one moment.
 type subject struct {
 	pid int
 	// proc is where to see what the threads share. It is the directory of a
@@ -27,6 +25,7 @@ type subject struct {
 	comm       string // of the leader
 	start      uint64 // of the leader: with the pid it names the process for good
 	leaderDead bool
+	zombie     bool                 // it has ended, but its parent has not waited for it
 	threads    map[int]*proc.Status // those that live
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads
 	areas      []image.Area         // found by check
@@ -46,7 +45,7 @@ func (s *subject) thread(tid int) string {
 
 // look reads what the process is and notes what about it as a whole can not be
 // saved. ErrNoProcess if there is none.
-func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
+func look(pfs proc.FS, pid int) (*subject, error) {
 	s := &subject{pid: pid, proc: pfs.Process(pid)}
 	var err error
 	if s.status, err = s.proc.Status(); err != nil {
@@ -66,7 +65,8 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		s.refuse("process", "is a kernel thread, which has no memory of its own", "")
 		return s, nil
 	case s.status.Zombie():
-		s.refuse("process", "is a zombie: it has ended and waits for its parent", "")
+		s.zombie = true
+		s.checkZombie()
 		return s, nil
 	case s.status.Tgid != pid:
 		s.refuse("process", fmt.Sprintf("is a thread of process %d", s.status.Tgid), "save that one")
@@ -83,13 +83,12 @@ func look(pfs proc.FS, pid int, helpers []int) (*subject, error) {
 		return s, nil
 	}
 	if pid == os.Getpid() {
-		s.refuse("process", "is this very ckpt", "")
+		s.refuse("process", "is this very ckpt", "run ckpt from outside of what it saves")
 		return s, nil
 	}
 	for _, check := range []func() error{
 		s.checkExecutable, s.checkPlace,
 		func() error { return s.checkThreads(pfs) },
-		func() error { return s.checkRelatives(pfs, helpers) },
 	} {
 		if err := check(); err != nil {
 			return nil, gone(pid, err)
@@ -176,61 +175,11 @@ func (s *subject) checkPlace() error {
 	return nil
 }
 
-// checkRelatives refuses a process that is not one process alone.
-func (s *subject) checkRelatives(pfs proc.FS, helpers []int) error {
-	children, err := s.proc.Children()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, c := range children {
-		if slices.Contains(helpers, c) {
-			continue
-		}
-		st, err := pfs.Process(c).Status()
-		if errors.Is(err, proc.ErrGone) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if st.TracerPid != 0 && s.tracedWith(pfs, c, st.TracerPid) {
-			continue // the middle child of another save, see ptrace.Twin
-		}
-		s.refuse(fmt.Sprintf("child process %d (%s)", c, st.Name), "would not be saved with it: this version saves one process",
-			"wait until it has ended")
-	}
-	for _, share := range []struct {
-		what int
-		name string
-	}{{sys.ShareMemory, "memory"}, {sys.ShareDescriptors, "descriptor table"}, {sys.ShareFS, "working directory and umask"}} {
-		// Errors mean that the kernel does not tell; a parent of somebody else
-		// shares nothing.
-		if shared, err := sys.Shared(s.proc.PID, s.status.PPid, share.what); err == nil && shared {
-			s.refuse("process", fmt.Sprintf("shares its %s with its parent %d (vfork?)", share.name, s.status.PPid), "try again later")
-		}
-	}
-	return nil
-}
-
-// tracedWith reports whether a child has the same tracer as the process, or has
-// ended since it was looked at.
-func (s *subject) tracedWith(pfs proc.FS, child, tracer int) bool {
-	now, err := s.proc.Status()
-	if err != nil || now.TracerPid == tracer {
-		return true
-	}
-	_, err = pfs.Process(child).Status()
-	return errors.Is(err, proc.ErrGone)
-}
-
 // describe fills what a look tells into the manifest.
 func (s *subject) describe(p *image.Process) error {
 	p.PID, p.PPID, p.PGID, p.SID = s.pid, s.stat.PPid, s.stat.Pgrp, s.stat.Session
 	p.Umask = s.status.Umask
-	p.Credentials = image.Credentials{
-		UID: s.status.Uid, GID: s.status.Gid, Groups: s.status.Groups,
-		Inheritable: s.status.CapInh, Permitted: s.status.CapPrm, Effective: s.status.CapEff,
-		Bounding: s.status.CapBnd, Ambient: s.status.CapAmb, Seccomp: s.status.Seccomp,
-	}
+	p.Credentials = s.credentials()
 	p.Memory = image.Memory{
 		StartCode: image.Addr(s.stat.StartCode), EndCode: image.Addr(s.stat.EndCode),
 		StartData: image.Addr(s.stat.StartData), EndData: image.Addr(s.stat.EndData),
@@ -268,4 +217,12 @@ func (s *subject) describe(p *image.Process) error {
 	}
 	p.Attributes.OOMScoreAdj, err = s.proc.OOMScoreAdj()
 	return err
+}
+
+func (s *subject) credentials() image.Credentials {
+	return image.Credentials{
+		UID: s.status.Uid, GID: s.status.Gid, Groups: s.status.Groups,
+		Inheritable: s.status.CapInh, Permitted: s.status.CapPrm, Effective: s.status.CapEff,
+		Bounding: s.status.CapBnd, Ambient: s.status.CapAmb, Seccomp: s.status.Seccomp,
+	}
 }

@@ -149,11 +149,13 @@ func TestLook(t *testing.T) {
 	} {
 		g := newTree(t)
 		c.change(g)
-		s, err := look(proc.FS{Root: g.root}, 1001, c.helpers)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		k := kin{fs: proc.FS{Root: g.root}, root: 1001, helpers: c.helpers, alone: true}
+		all, err := k.look()
+		if err != nil || len(all) != 1 {
+			t.Errorf("%s: %d processes, error %v", name, len(all), err)
 			continue
 		}
+		s := all[0]
 		var got string
 		if len(s.obstacles) > 0 {
 			got = s.obstacles[0].String()
@@ -170,13 +172,15 @@ func TestLook(t *testing.T) {
 func TestLookCaptured(t *testing.T) {
 	t.Parallel()
 	for pid, want := range map[int]string{2: "is a kernel thread", 1003: "is a zombie"} {
-		s, err := look(proc.FS{Root: captured}, pid, nil)
-		if err != nil || len(s.obstacles) != 1 || !strings.HasPrefix(s.obstacles[0].Reason, want) {
-			t.Errorf("%d: %+v, error %v", pid, s, err)
+		k := kin{fs: proc.FS{Root: captured}, root: pid, alone: true}
+		all, err := k.look()
+		if err != nil || len(all[0].obstacles) != 1 || !strings.HasPrefix(all[0].obstacles[0].Reason, want) {
+			t.Errorf("%d: %+v, error %v", pid, all, err)
 		}
 	}
 	for _, pid := range []int{4711, 0} {
-		if _, err := look(proc.FS{Root: captured}, pid, nil); !errors.Is(err, ErrNoProcess) {
+		k := kin{fs: proc.FS{Root: captured}, root: pid}
+		if _, err := k.look(); !errors.Is(err, ErrNoProcess) {
 			t.Errorf("%d: %v", pid, err)
 		}
 	}

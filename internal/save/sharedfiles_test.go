@@ -54,10 +54,10 @@ func TestSharedBetweenProcesses(t *testing.T) {
 	defer f.Close()
 	list := func(s *subject, fds ...int) {
 		t.Helper()
-		for _, m := range f.members {
-			if m.s == s {
+		for _, table := range f.tables {
+			if table.s == s {
 				for _, fd := range fds {
-					if err := f.addDescriptor(m, fd); err != nil {
+					if err := f.addDescriptor(table, fd); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -130,14 +130,14 @@ func TestManyDescriptors(t *testing.T) {
 	}
 	start := time.Now()
 	for _, fd := range opened {
-		if err := f.addDescriptor(f.members[0], fd); err != nil {
+		if err := f.addDescriptor(f.tables[0], fd); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(f.descs); n != many/2 {
 		t.Errorf("%d open files, want %d", n, many/2)
 	}
-	for i, d := range f.descriptors(f.members[0].s) {
+	for i, d := range f.descriptors(f.tables[0].s) {
 		if d.File != i/2 {
 			t.Fatalf("descriptor %d is of file %d, want %d", d.FD, d.File, i/2)
 		}

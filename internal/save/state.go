@@ -12,17 +12,20 @@ import (
 )
 
 // state collects the process's own state and that of its threads.
-func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
-	timers, err := c.s.proc.Timers()
+func (m *member) state() error {
+	if m.s.zombie {
+		return nil
+	}
+	timers, err := m.s.proc.Timers()
 	if err != nil {
 		return fmt.Errorf("find the process's timers: %w", err)
 	}
-	f := c.frozen
+	f, p := m.frozen, &m.p
 	p.Threads = make([]image.Thread, len(f.threads))
 	for i, ft := range f.threads {
 		p.Threads[i].TID = ft.Tid()
 	}
-	if err := c.inject(p, vmas, timers); err != nil {
+	if err := m.inject(timers); err != nil {
 		return err
 	}
 	if p.Signals.Pending, err = pending(f.threads[0].Thread, true); err != nil {
@@ -32,17 +35,17 @@ func (c *collector) state(p *image.Process, vmas []proc.VMA) error {
 	claimed := uint64(0)
 	for i, ft := range f.threads {
 		t := &p.Threads[i]
-		if err := f.threadState(c.s, ft, t, p.Signals.Pending, claimed); err != nil {
+		if err := f.threadState(m.s, ft, t, p.Signals.Pending, claimed); err != nil {
 			return err
 		}
 		claimed |= ^ft.mask
-		if err := scheduling(c.s, t); err != nil {
+		if err := scheduling(m.s, t); err != nil {
 			return err
 		}
 		p.Stopped = p.Stopped || ft.GroupStopped()
 	}
-	if c.s.leaderDead {
-		p.Threads = append([]image.Thread{{TID: c.s.pid, Comm: c.s.comm, Dead: true}}, p.Threads...)
+	if m.s.leaderDead {
+		p.Threads = append([]image.Thread{{TID: m.s.pid, Comm: m.s.comm, Dead: true}}, p.Threads...)
 	}
 	return nil
 }
@@ -58,17 +61,18 @@ func living(threads []image.Thread) *image.Thread {
 // inject asks the process for what /proc does not tell: its first thread for
 // what belongs to all, and then each of the others, while the first one stands
 // ready to go on.
-func (c *collector) inject(p *image.Process, vmas []proc.VMA, timers []proc.Timer) (err error) {
-	gadgets, texts := c.before.code.gadgets, texts(vmas)
-	if !c.before.code.holds(c.frozen.mem, texts) {
-		if gadgets, err = ptrace.FindGadgets(c.frozen.mem, texts); err != nil {
+func (m *member) inject(timers []proc.Timer) (err error) {
+	p, mem := &m.p, m.frozen.mem
+	gadgets, texts := m.code.gadgets, texts(m.vmas)
+	if !m.code.holds(mem, texts) {
+		if gadgets, err = ptrace.FindGadgets(mem, texts); err != nil {
 			return err
 		}
 	}
 	o := ptrace.Options{
-		Mem: c.frozen.mem, Gadgets: gadgets, Stack: stackOf(vmas), Stale: slices.ContainsFunc(vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: c.o.Timeout,
+		Mem: mem, Gadgets: gadgets, Stack: stackOf(m.vmas), Stale: slices.ContainsFunc(m.vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: m.c.o.Timeout,
 	}
-	in, err := ptrace.Inject(c.frozen.threads[0].Thread, o)
+	in, err := ptrace.Inject(m.frozen.threads[0].Thread, o)
 	if err != nil {
 		return err
 	}
@@ -78,13 +82,13 @@ func (c *collector) inject(p *image.Process, vmas []proc.VMA, timers []proc.Time
 	p.Timers.Interval = r.intervalTimers()
 	for _, timer := range timers {
 		if timer.Clock == abi.ClockThreadCPUTime && len(p.Threads) > 1 {
-			c.s.refuse(fmt.Sprintf("timer %d", timer.ID), "measures the processor time of one thread, and the kernel does not tell of which", "")
+			m.s.refuse(fmt.Sprintf("timer %d", timer.ID), "measures the processor time of one thread, and the kernel does not tell of which", "")
 		}
 		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
 	}
 	r.attributes(&p.Attributes)
 	if r.hasLDT() {
-		c.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
+		m.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
 	}
 	if r.err != nil {
 		return r.err
@@ -92,20 +96,20 @@ func (c *collector) inject(p *image.Process, vmas []proc.VMA, timers []proc.Time
 	if err := askThreads([]*ptrace.Injector{in}, p.Threads[:1]); err != nil {
 		return err
 	}
-	if err := c.injectOthers(in, o, p.Threads); err != nil {
+	if err := m.injectOthers(in, o, p.Threads); err != nil {
 		return err
 	}
-	if c.noTwin = c.makeTwin(in, &p.Attributes); c.noTwin != nil {
+	if m.noTwin = m.makeTwin(in); m.noTwin != nil {
 		p.Signals.Actions = r.signalActions()
 		return r.err
 	}
-	p.Signals.Actions, err = twinActions(c.twin)
+	p.Signals.Actions, err = twinActions(m.twin)
 	return err
 }
 
 // injectOthers asks all threads but the first one, in memory that that one
 // shares, some at a time.
-func (c *collector) injectOthers(first *ptrace.Injector, o ptrace.Options, threads []image.Thread) error {
+func (m *member) injectOthers(first *ptrace.Injector, o ptrace.Options, threads []image.Thread) error {
 	if len(threads) < 2 {
 		return nil
 	}
@@ -114,7 +118,7 @@ func (c *collector) injectOthers(first *ptrace.Injector, o ptrace.Options, threa
 	if err != nil {
 		return err
 	}
-	others, threads := c.frozen.threads[1:], threads[1:]
+	others, threads := m.frozen.threads[1:], threads[1:]
 	for len(others) > 0 {
 		n := min(len(others), len(slots))
 		if err := injectGroup(others[:n], o, slots, threads[:n]); err != nil {

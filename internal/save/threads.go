@@ -131,25 +131,3 @@ func (s *subject) exiting(pfs proc.FS, tid int) bool {
 	st, err := pfs.Thread(s.pid, tid).Stat()
 	return err != nil || st.Exiting()
 }
-
-// checkSharers refuses a process that shares its memory with another one, which
-// would run on by itself. Of processes of other users the kernel does not tell.
-func (s *subject) checkSharers(pfs proc.FS, helpers []int) error {
-	pids, err := pfs.Processes()
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		if pid == s.pid || pid == s.status.PPid || slices.Contains(helpers, pid) {
-			continue
-		}
-		if shared, err := sys.Shared(s.proc.PID, pid, sys.ShareMemory); err == nil && shared {
-			if st, err := pfs.Process(pid).Status(); err != nil || st.TracerPid != 0 && s.tracedWith(pfs, pid, st.TracerPid) {
-				continue // it has ended, or was made by another save for a moment
-			}
-			other, _ := pfs.Process(pid).Comm() // only for the message
-			s.refuse("process", fmt.Sprintf("shares its memory with process %d (%s), which would not be saved with it", pid, other), "wait until that has ended")
-		}
-	}
-	return nil
-}

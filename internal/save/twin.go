@@ -19,15 +19,15 @@ import (
 // makeTwin copies the process, so that it can run on while its memory is saved.
 // Where that is impossible the process stands still for as long, and the result
 // says why.
-func (c *collector) makeTwin(in *ptrace.Injector, a *image.Attributes) error {
-	if err := c.mayHaveTwin(a); err != nil {
+func (m *member) makeTwin(in *ptrace.Injector) error {
+	if err := m.mayHaveTwin(); err != nil {
 		return err
 	}
 	twin, err := in.Twin()
 	if err != nil {
 		return err
 	}
-	mem, err := os.OpenFile(c.fs.Process(twin.Tid()).Path("mem"), os.O_RDWR, 0)
+	mem, err := os.OpenFile(m.c.kin.fs.Process(twin.Tid()).Path("mem"), os.O_RDWR, 0)
 	if err == nil {
 		err = twin.Open(mem)
 	}
@@ -35,19 +35,30 @@ func (c *collector) makeTwin(in *ptrace.Injector, a *image.Attributes) error {
 		twin.Kill()
 		return err
 	}
-	c.twin = twin
+	m.twin = twin
 	return nil
 }
 
-func (c *collector) mayHaveTwin(a *image.Attributes) error {
-	if c.o.Then == ThenRun && c.before.noRoom != nil {
-		return c.before.noRoom
+func (m *member) mayHaveTwin() error {
+	if m.c.o.Then == ThenRun && m.c.before.noRoom != nil {
+		return m.c.before.noRoom
 	}
-	// The orphan that the twin is would become its child.
-	if a.Subreaper {
-		return errors.New("the process is a child subreaper")
+	// The orphan that the twin is would become the child of the next child
+	// subreaper above.
+	for pid := m.s.pid; ; {
+		above := m.c.member(pid)
+		if above == nil {
+			break
+		}
+		if above.p.Attributes.Subreaper {
+			if above == m {
+				return errors.New("the process is a child subreaper")
+			}
+			return fmt.Errorf("%s, above it, is a child subreaper", above.s.name())
+		}
+		pid = above.s.stat.PPid
 	}
-	if n := c.s.status.NSpid; len(n) > 0 && n[len(n)-1] == 1 {
+	if n := m.s.status.NSpid; len(n) > 0 && n[len(n)-1] == 1 {
 		return errors.New("the process is the first of its pid namespace")
 	}
 	return nil
@@ -79,32 +90,28 @@ type twinWriter struct {
 
 // finishTwin takes from the twin what was not taken while the process stood
 // still.
-func (c *collector) finishTwin(ctx context.Context) error {
-	var flags *laterFlags
-	if c.flagsLater {
-		flags = c.readLater()
-	}
-	if len(c.later) > 0 {
-		if err := c.copyTwin(ctx); err != nil {
+func (m *member) finishTwin(ctx context.Context) error {
+	if len(m.later) > 0 {
+		if err := m.copyTwin(ctx); err != nil {
 			return err
 		}
 	}
-	if flags != nil {
-		return flags.take(ctx, c)
+	if m.flags != nil {
+		return m.flags.take(ctx, m)
 	}
 	return nil
 }
 
 // copyTwin copies the memory of the twin.
-func (c *collector) copyTwin(ctx context.Context) error {
-	rest := c.later
+func (m *member) copyTwin(ctx context.Context) error {
+	rest := m.later
 	if total(rest) < twinLeast {
 		// It would take longer to hand it the image.
-	} else if fd, err := c.twinFile(); err == nil {
-		w := &twinWriter{twin: c.twin, fd: fd}
-		w.taker.start(c)
-		err := w.write(ctx, c.image.Process(0), c.areas, c.later)
-		err = errors.Join(err, aside(ctx, &c.beat, stallLimit, w.taker.wait))
+	} else if fd, err := m.twinFile(); err == nil {
+		w := &twinWriter{twin: m.twin, fd: fd}
+		w.taker.start(m)
+		err := w.write(ctx, m.space(), m.p.Areas, m.later)
+		err = errors.Join(err, aside(ctx, &m.c.beat, stallLimit, w.taker.wait))
 		if err != nil {
 			return err
 		}
@@ -113,7 +120,7 @@ func (c *collector) copyTwin(ctx context.Context) error {
 	if len(rest) == 0 {
 		return nil
 	}
-	return aside(ctx, &c.beat, stallLimit, func() error { return c.copier(c.twin.Memory()).copy(ctx, rest) })
+	return aside(ctx, &m.c.beat, stallLimit, func() error { return m.copier(m.twin.Memory()).copy(ctx, rest) })
 }
 
 // total is the length of all runs, in bytes.
@@ -125,25 +132,25 @@ func total(runs []image.Run) (n uint64) {
 }
 
 // twinFile gives the twin the image and tells its descriptor number there.
-func (c *collector) twinFile() (uint64, error) {
-	at, _ := c.twin.Scratch()
-	if _, err := c.twin.Call(abi.SysSocketpair, sys.AFUnix, sys.SockDatagram, 0, at); err != nil {
+func (m *member) twinFile() (uint64, error) {
+	at, _ := m.twin.Scratch()
+	if _, err := m.twin.Call(abi.SysSocketpair, sys.AFUnix, sys.SockDatagram, 0, at); err != nil {
 		return 0, fmt.Errorf("socket of the copy: %w", err)
 	}
 	b := make([]byte, 8)
-	if _, err := c.twin.Memory().ReadAt(b, int64(at)); err != nil {
+	if _, err := m.twin.Memory().ReadAt(b, int64(at)); err != nil {
 		return 0, err
 	}
 	here, there := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-	if err := c.send(int(here)); err != nil {
+	if err := m.send(int(here)); err != nil {
 		return 0, err
 	}
-	return c.receive(at, uint64(there))
+	return m.receive(at, uint64(there))
 }
 
 // send sends the image into the twin's socket, whose other end is in the twin.
-func (c *collector) send(fd int) error {
-	pidfd, err := sys.PidfdOpen(c.twin.Tid())
+func (m *member) send(fd int) error {
+	pidfd, err := sys.PidfdOpen(m.twin.Tid())
 	if err != nil {
 		return err
 	}
@@ -153,11 +160,11 @@ func (c *collector) send(fd int) error {
 		return err
 	}
 	defer syscall.Close(socket)
-	return sys.SendDescriptor(socket, int(c.image.File().Fd()))
+	return sys.SendDescriptor(socket, int(m.c.image.File().Fd()))
 }
 
 // receive lets the twin take what was sent.
-func (c *collector) receive(at, socket uint64) (uint64, error) {
+func (m *member) receive(at, socket uint64) (uint64, error) {
 	const header, iov, control = 0, 64, 128 // offsets in scratch memory
 	b := make([]byte, control+sys.CmsgRightsSize)
 	word := func(off int, v uint64) { binary.LittleEndian.PutUint64(b[off:], v) }
@@ -167,13 +174,13 @@ func (c *collector) receive(at, socket uint64) (uint64, error) {
 	word(header+40, sys.CmsgRightsSize)
 	word(iov, at+iov+16)
 	word(iov+8, 1)
-	if _, err := c.twin.Memory().WriteAt(b, int64(at)); err != nil {
+	if _, err := m.twin.Memory().WriteAt(b, int64(at)); err != nil {
 		return 0, err
 	}
-	if _, err := c.twin.Call(abi.SysRecvmsg, socket, at+header, sys.MsgDontWait|sys.MsgCmsgCloexec); err != nil {
+	if _, err := m.twin.Call(abi.SysRecvmsg, socket, at+header, sys.MsgDontWait|sys.MsgCmsgCloexec); err != nil {
 		return 0, fmt.Errorf("give the image to the copy: %w", err)
 	}
-	if _, err := c.twin.Memory().ReadAt(b, int64(at)); err != nil {
+	if _, err := m.twin.Memory().ReadAt(b, int64(at)); err != nil {
 		return 0, err
 	}
 	if n := binary.LittleEndian.Uint64(b[header+40:]); n != sys.CmsgRightsSize-4 && n != sys.CmsgRightsSize {
@@ -238,7 +245,7 @@ func (w *twinWriter) write(ctx context.Context, im *image.SpaceWriter, areas []i
 
 // taker takes into the image what a twin has written, on the other processors.
 type taker struct {
-	c       *collector
+	m       *member
 	mu      sync.Mutex
 	more    *sync.Cond
 	queue   pieces
@@ -247,12 +254,12 @@ type taker struct {
 	ended   []outcome
 }
 
-func (t *taker) start(c *collector) {
-	t.c, t.more, t.queue.most = c, sync.NewCond(&t.mu), copyPiece
-	t.ended = make([]outcome, min(len(c.before.buffers), max(1, runtime.GOMAXPROCS(0)-1)))
+func (t *taker) start(m *member) {
+	t.m, t.more, t.queue.most = m, sync.NewCond(&t.mu), copyPiece
+	t.ended = make([]outcome, min(len(m.c.before.buffers), max(1, runtime.GOMAXPROCS(0)-1)))
 	for i := range t.ended {
 		t.workers.Go(func() {
-			t.ended[i] = call(func() error { return t.work(c.before.buffers[i]) })
+			t.ended[i] = call(func() error { return t.work(m.c.before.buffers[i]) })
 		})
 	}
 }
@@ -273,10 +280,10 @@ func (t *taker) work(buf []byte) error {
 		if !ok {
 			return nil
 		}
-		if err := t.c.image.Process(0).Adopt(p.Start, buf[:p.Len]); err != nil {
-			return &StoreError{t.c.o.Path, err}
+		if err := t.m.space().Adopt(p.Start, buf[:p.Len]); err != nil {
+			return &StoreError{t.m.c.o.Path, err}
 		}
-		t.c.step(p.Len)
+		t.m.c.step(p.Len)
 	}
 }
 

@@ -21,3 +21,16 @@ func Shared(pid1, pid2, what int) (bool, error) {
 	}
 	return r == 0, nil
 }
+
+// KcmpOrder compares what two processes have of one of these: 0 means that they
+// share it, -1 and 1 order them, so that many can be sorted.
+func KcmpOrder(pid1, pid2, what int) (int, error) {
+	r, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid1), uintptr(pid2), uintptr(what), 0, 0, 0)
+	switch {
+	case errno != 0:
+		return 0, os.NewSyscallError("kcmp", errno)
+	case r == 2:
+		return 1, nil
+	}
+	return -int(r), nil
+}

@@ -1,0 +1,222 @@
+package save
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"ckpt/internal/image"
+)
+
+// collector takes a frozen tree of processes apart.
+type collector struct {
+	o        Options
+	kin      kin
+	image    *image.Writer
+	before   *prepared
+	frozen   *frozenTree
+	members  []*member // in the order of the manifest
+	manifest image.Manifest
+	beat     beat
+
+	total int64 // bytes of memory to be copied
+	done  atomic.Int64
+}
+
+// step notes that n bytes of memory are in the image.
+func (c *collector) step(n uint64) {
+	c.beat.step()
+	if c.o.Progress != nil {
+		c.o.Progress(c.done.Add(int64(n)), c.total)
+	}
+}
+
+// prepare looks at the processes while they run, and refuses them if they would
+// not survive.
+func (c *collector) prepare() error {
+	early := startPrepare(c.kin.fs, c.o.PID)
+	report, subjects, err := check(&c.kin, c.o.Path, quickMaps)
+	if err == nil {
+		err = report.refusal()
+	}
+	if err != nil {
+		return err // what was begun only reads
+	}
+	c.before, err = early.finish(c.kin.fs, subjects)
+	return err
+}
+
+// collect describes the frozen processes in the manifest and copies their memory
+// and the contents of their files into the image. Only what needs ptrace is done
+// on this thread.
+func (c *collector) collect(ctx context.Context) error {
+	if err := aside(ctx, &c.beat, stallLimit, c.look); err != nil {
+		return err
+	}
+	if err := c.each((*member).state); err != nil {
+		return err
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.contents(ctx) }); err != nil {
+		return err
+	}
+	// One that is killed loses its memory while it is copied.
+	if err := c.each(func(m *member) error { return m.frozen.alive() }); err != nil {
+		return err
+	}
+	return c.identify()
+}
+
+// each does something with all processes, and says with which of them it failed.
+func (c *collector) each(do func(*member) error) error {
+	for _, m := range c.members {
+		if err := do(m); err != nil {
+			return m.explain(err)
+		}
+	}
+	return nil
+}
+
+// look reads from /proc what the frozen processes are.
+func (c *collector) look() error {
+	for _, f := range c.frozen.processes {
+		c.members = append(c.members, &member{c: c, index: len(c.members), frozen: f, code: c.before.codes[f.pid]})
+	}
+	if err := c.each((*member).look); err != nil {
+		return err
+	}
+	root := c.members[0].s
+	if err := root.sameProcess(c.before.start); err != nil {
+		return err
+	}
+	if c.kin.alone {
+		if err := c.kin.refuseChildren(root); err != nil {
+			return err
+		}
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	return c.each((*member).describe)
+}
+
+// contents finds the memory and the open files of the processes and copies what
+// is in them.
+func (c *collector) contents(ctx context.Context) error {
+	if err := c.each((*member).findMappings); err != nil {
+		return err
+	}
+	files, err := openFiles(c.subjects()...)
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	if err := files.listDescriptors(); err != nil {
+		return err
+	}
+	files.refuseDestination(c.o.Path)
+	layout := image.Layout{}
+	err = c.each(func(m *member) error {
+		runs, err := m.findMemory(files)
+		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: runs})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	if err := c.image.Layout(layout); err != nil {
+		return &StoreError{c.o.Path, err}
+	}
+	if c.manifest.Files, err = files.describe(c.kin.fs, c.payloads(ctx)); err != nil {
+		return err
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	return c.each(func(m *member) error {
+		m.p.Descriptors = files.descriptors(m.s)
+		return m.copyFrozen(ctx)
+	})
+}
+
+// member is the process with that id, nil if it is not one of them.
+func (c *collector) member(pid int) *member {
+	for _, m := range c.members {
+		if m.frozen.pid == pid {
+			return m
+		}
+	}
+	return nil
+}
+
+func (c *collector) subjects() []*subject {
+	var all []*subject
+	for _, m := range c.members {
+		all = append(all, m.s)
+	}
+	return all
+}
+
+// refusal is what collecting found and check had not: the processes changed in
+// between.
+func (c *collector) refusal() error { return refusal(c.subjects()) }
+
+func (c *collector) warnings() []Finding { return warnings(c.subjects()) }
+
+// identify completes the manifest.
+func (c *collector) identify() error {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	host, root := c.before.host, c.members[0]
+	if err := describeThread(&host, c.kin.fs, root.s.proc.PID, living(root.p.Threads).XSave); err != nil {
+		return err
+	}
+	files := c.manifest.Files
+	c.manifest = image.Manifest{
+		Version: image.ManifestVersion, ID: fmt.Sprintf("%x", id), Created: time.Now().UTC(),
+		Engine: c.o.Version, Trigger: c.o.Trigger, Host: host, Files: files,
+	}
+	for _, m := range c.members {
+		c.manifest.Processes = append(c.manifest.Processes, m.p)
+	}
+	return nil
+}
+
+// noTwin is why the processes stand still while their memory is saved, or nil.
+func (c *collector) noTwin() error {
+	i := slices.IndexFunc(c.members, func(m *member) bool { return m.noTwin != nil })
+	if i < 0 {
+		return nil
+	}
+	return c.members[i].named(c.members[i].noTwin)
+}
+
+// finishTwins takes from the twins what was not taken while the processes stood
+// still.
+func (c *collector) finishTwins(ctx context.Context) error {
+	for _, m := range c.members {
+		if m.flagsLater {
+			m.readLater()
+		}
+	}
+	for _, m := range c.members {
+		if err := m.finishTwin(ctx); err != nil {
+			return m.named(err)
+		}
+	}
+	return nil
+}
+
+func (c *collector) endTwins() {
+	for _, m := range c.members {
+		m.endTwin()
+	}
+}

@@ -1,0 +1,142 @@
+package save
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"ckpt/internal/proc"
+)
+
+// kin finds the processes that are saved together: one and its descendants.
+type kin struct {
+	fs      proc.FS
+	root    int
+	helpers []int // work for the save, and are no part of what is saved
+	alone   bool  // the root's children are not saved with it
+}
+
+// relative is one of them.
+type relative struct{ pid, parent int }
+
+// list gives the root and its descendants, parents before their children. It is
+// complete only if all of them are stopped.
+//
+// An orphan whose parent has ended is the child of the next child subreaper
+// above it: it is found if that is a descendant of the root, and has left the
+// tree otherwise.
+func (k *kin) list() ([]relative, error) {
+	st, err := k.fs.Process(k.root).Stat()
+	if err != nil {
+		return nil, err
+	}
+	all := []relative{{k.root, st.PPid}}
+	seen := map[int]bool{k.root: true}
+	for i := 0; i < len(all) && !k.alone; i++ {
+		children, err := k.children(all[i].pid)
+		if errors.Is(err, proc.ErrGone) {
+			continue // it has ended, and its children are somebody else's
+		} else if err != nil {
+			return nil, err
+		}
+		for _, c := range children {
+			if !seen[c] { // by a parent that has ended since
+				seen[c] = true
+				all = append(all, relative{c, all[i].pid})
+			}
+		}
+	}
+	return all, nil
+}
+
+// children lists the children of one process.
+func (k *kin) children(pid int) ([]int, error) {
+	list, err := k.fs.Process(pid).Children()
+	if errors.Is(err, fs.ErrNotExist) {
+		list, err = k.searchChildren(pid) // a kernel without CONFIG_PROC_CHILDREN
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(c int) bool { return slices.Contains(k.helpers, c) }), nil
+}
+
+// searchChildren is children where the kernel does not list them.
+func (k *kin) searchChildren(pid int) ([]int, error) {
+	pids, err := k.fs.Processes()
+	if err != nil {
+		return nil, err
+	}
+	var list []int
+	for _, p := range pids {
+		st, err := k.fs.Process(p).Stat()
+		if err == nil && st.PPid == pid {
+			list = append(list, p)
+		}
+	}
+	return list, nil
+}
+
+// look looks at all of them as they run, and notes what can not be saved.
+func (k *kin) look() ([]*subject, error) {
+	list, err := k.list()
+	if err != nil {
+		return nil, gone(k.root, err)
+	}
+	var subjects []*subject
+	for i, r := range list {
+		s, err := look(k.fs, r.pid)
+		if i > 0 && errors.Is(err, ErrNoProcess) {
+			continue // it has just ended
+		} else if err != nil {
+			return nil, err
+		}
+		if i > 0 && s.status.TracerPid != 0 && k.tracedWith(r, s.status.TracerPid) {
+			continue // the middle child of another save, see ptrace.Twin
+		}
+		subjects = append(subjects, s)
+	}
+	root := subjects[0]
+	if root.zombie {
+		root.refuse("process", "is a zombie: it has ended and waits for its parent", "")
+	}
+	if k.alone && len(root.obstacles) == 0 {
+		if err := k.refuseChildren(root); err != nil {
+			return nil, err
+		}
+	}
+	return subjects, nil
+}
+
+// refuseChildren refuses a process that is to be saved alone and is not.
+func (k *kin) refuseChildren(root *subject) error {
+	children, err := k.children(k.root)
+	if err != nil {
+		return gone(k.root, err)
+	}
+	for _, c := range children {
+		st, err := k.fs.Process(c).Status()
+		if errors.Is(err, proc.ErrGone) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if st.TracerPid != 0 && k.tracedWith(relative{c, k.root}, st.TracerPid) {
+			continue
+		}
+		root.refuse(fmt.Sprintf("child process %d (%s)", c, st.Name), "would not be saved with it: only this process was asked for", "wait until it has ended, or save all of them")
+	}
+	return nil
+}
+
+// tracedWith reports whether a child has the same tracer as its parent, or has
+// ended since it was looked at.
+func (k *kin) tracedWith(r relative, tracer int) bool {
+	now, err := k.fs.Process(r.parent).Status()
+	if err != nil || now.TracerPid == tracer {
+		return true
+	}
+	_, err = k.fs.Process(r.pid).Status()
+	return errors.Is(err, proc.ErrGone)
+}

@@ -1,0 +1,128 @@
+package save
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"ckpt/internal/image"
+	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
+)
+
+// member is one of the processes that are saved together, taken apart.
+type member struct {
+	c        *collector
+	index    int // among all, and in the manifest
+	frozen   *frozen
+	code     injectable
+	s        *subject
+	p        image.Process
+	vmas     []proc.VMA
+	mappings []mapping
+
+	twin       *ptrace.Twin
+	noTwin     error       // why there is none
+	flagsLater bool        // the areas have not all their flags yet
+	flags      *laterFlags // they are being read
+	now, later []image.Run // memory to be copied while it is frozen, and what the twin holds as well
+}
+
+// named says of which process the error is, if there are several.
+func (m *member) named(err error) error {
+	if len(m.c.members) == 1 || m.s == nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", m.s.name(), err)
+}
+
+// explain finds the words for an error in the middle of looking at the process.
+func (m *member) explain(err error) error {
+	return m.named(explain(m.c.kin.fs, m.frozen.pid, err))
+}
+
+// look reads from /proc what the frozen process is.
+func (m *member) look() (err error) {
+	m.s, err = look(m.c.kin.fs, m.frozen.pid)
+	return err
+}
+
+// describe fills in what /proc tells.
+func (m *member) describe() error {
+	if m.s.zombie {
+		m.s.describeZombie(&m.p)
+		return nil
+	}
+	if err := m.s.describe(&m.p); err != nil {
+		return err
+	}
+	var err error
+	m.vmas, err = m.s.proc.Maps()
+	return err
+}
+
+// findMappings finds out what is mapped in the process.
+func (m *member) findMappings() error {
+	if m.s.zombie {
+		return nil
+	}
+	vmas, complete, err := m.readFlags(m.vmas)
+	if err != nil {
+		return err
+	}
+	m.flagsLater = !complete
+	m.mappings = m.s.classify(dropLeftovers(vmas, m.frozen.mem, m.p.Threads))
+	return nil
+}
+
+// findMemory finds out what of the process's memory goes into the image.
+func (m *member) findMemory(files *files) ([]image.Run, error) {
+	if m.s.zombie {
+		return nil, nil
+	}
+	files.addMappings(m.s, m.mappings)
+	m.s.refuseDestination(m.c.o.Path, m.mappings)
+	for _, area := range m.mappings {
+		m.p.Areas = append(m.p.Areas, area.Area)
+	}
+	scanner, err := newPageScanner(m.s.proc)
+	if err != nil {
+		return nil, err
+	}
+	defer scanner.Close()
+	runs, err := findRuns(scanner, m.p.Areas)
+	m.now = runs
+	if m.twin != nil {
+		m.now, m.later = split(runs, m.p.Areas)
+	}
+	for _, r := range runs {
+		m.c.total += int64(r.Len)
+	}
+	return runs, err
+}
+
+// copyFrozen copies the memory that has to be copied while the process is
+// frozen.
+func (m *member) copyFrozen(ctx context.Context) error {
+	if len(m.now) == 0 {
+		return nil
+	}
+	return m.copier(m.frozen.mem).copy(ctx, m.now)
+}
+
+// space is where the memory of the process goes.
+func (m *member) space() *image.SpaceWriter { return m.c.image.Process(m.index) }
+
+func (m *member) copier(mem io.ReaderAt) *copier {
+	return &copier{
+		mem: mem, image: m.space(), path: m.c.o.Path, areas: m.p.Areas,
+		buffers: m.c.before.buffers, step: m.c.step,
+	}
+}
+
+func (m *member) endTwin() {
+	if m.twin != nil {
+		m.twin.Kill()
+		m.twin = nil
+	}
+}

@@ -1,0 +1,87 @@
+// A tree of processes that is saved and must not notice. The root prints a line
+// a round, when each of its descendants has done a round of its own: each checks
+// its memory, its parent and its ids. All end when the root's input ends.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { most = 1024 };
+static volatile long *rounds; // of each process, in shared memory
+static int made;              // processes that count
+
+static void nap(long us) {
+	struct timespec t = {us / 1000000, us % 1000000 * 1000};
+	while (nanosleep(&t, &t)) ;
+}
+
+static void fail(const char *what) {
+	printf("BAD %s in process %d\n", what, getpid());
+	fflush(stdout);
+	kill(0, SIGKILL);
+}
+
+// Works as process number i.
+static void work(int i) {
+	size_t size = 256 << 10;
+	pid_t parent = getppid(), own = getpid();
+	unsigned *p = malloc(size);
+	for (size_t k = 0; k < size / 4; k++) p[k] = k * 7 + i;
+	for (;;) {
+		for (size_t k = 0; k < size / 4; k++) if (p[k] != k * 7 + i) fail("memory");
+		if (getppid() != parent || getpid() != own) fail("ids");
+		rounds[i]++;
+		nap(1000);
+	}
+}
+
+static pid_t child(int i) {
+	pid_t pid = fork();
+	if (pid) return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	work(i);
+	_exit(1);
+}
+
+// A chain of processes, each the child of the one before.
+static void chain(int i, int n) {
+	if (fork()) return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (i + 1 < n) chain(i + 1, n);
+	work(i);
+}
+
+int main(int argc, char **argv) {
+	const char *mode = argv[1];
+	int n = argc > 2 ? atoi(argv[2]) : 1;
+	setpgid(0, 0);
+	rounds = mmap(0, most * sizeof *rounds, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!strcmp(mode, "children")) {
+		for (made = 0; made < n; made++) child(made);
+	} else if (!strcmp(mode, "chain")) {
+		made = n;
+		chain(0, n);
+	} else {
+		return 1;
+	}
+	for (long k = 0;; k++) {
+		long before[most];
+		for (int i = 0; i < made; i++) before[i] = rounds[i];
+		for (int i = 0; i < made; i++)
+			for (int waits = 0; rounds[i] == before[i]; nap(200))
+				if (++waits > 100000) fail("a descendant that stands still");
+		printf("ok %ld\n", k);
+		fflush(stdout);
+		nap(1000);
+	}
+}
