@@ -15,10 +15,10 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check PID",
 		Short: "Tell whether a process would survive saving and restoring",
-		Long: `Check looks at a running process and names everything that could not be saved,
-with what can be done about it. The process is neither stopped nor changed. The
-exit code is 0 if it would survive, 3 if it would with warnings, 4 if it would
-not.`,
+		Long: `Check looks at a running process and all its descendants, and names everything
+that could not be saved, with what can be done about it. They are neither
+stopped nor changed. The exit code is 0 if they would survive, 3 if they would
+with warnings, 4 if they would not.`,
 		Example: `  ckpt check 4711
   ckpt check --json 4711`,
 		Args: exactly("PID"),
@@ -74,7 +74,11 @@ func hasAgent(pid int) bool {
 
 func checkText(r *save.Report, agent bool, p painter) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ckpt check: %s, %s", clean(r.Name), plural(r.Threads, "thread"))
+	fmt.Fprintf(&b, "ckpt check: %s", clean(r.Name))
+	if n := len(r.Processes) - 1; n > 0 {
+		fmt.Fprintf(&b, " and %s", plurals(n, "descendant", "descendants"))
+	}
+	fmt.Fprintf(&b, ", %s", plural(r.Threads, "thread"))
 	if len(r.Obstacles) == 0 {
 		fmt.Fprintf(&b, ", %s to save (%s mapped)", size(r.ToSave), size(r.Mapped))
 	}
@@ -86,10 +90,10 @@ func checkText(r *save.Report, agent bool, p painter) string {
 		}
 	}
 	for _, o := range r.Obstacles {
-		line(red, "FAIL", o.Object+": "+o.Reason, o.Advice)
+		line(red, "FAIL", o.Where()+": "+o.Reason, o.Advice)
 	}
 	for _, w := range r.Warnings {
-		line(yellow, "warn", w.Object+": "+w.Reason, w.Advice)
+		line(yellow, "warn", w.Where()+": "+w.Reason, w.Advice)
 	}
 	if len(r.Obstacles) == 0 {
 		line(green, "ok  ", plural(r.Files, "file")+", open or mapped", "")
@@ -112,12 +116,15 @@ func verdict(r *save.Report) string {
 	if n := len(r.Warnings); n > 0 {
 		counts = append(counts, plural(n, "warning"))
 	}
-	what := strings.Join(counts, ", ")
+	what, these := strings.Join(counts, ", "), "this process"
+	if len(r.Processes) > 1 {
+		these = "these processes"
+	}
 	switch {
 	case len(r.Obstacles) > 0:
-		return what + ": this process can not be saved now\n"
+		return what + ": " + these + " can not be saved now\n"
 	case what != "":
-		return what + ": this process can be saved\n"
+		return what + ": " + these + " can be saved\n"
 	}
-	return "this process can be saved\n"
+	return these + " can be saved\n"
 }

@@ -18,12 +18,13 @@ func newSave() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "save PID",
 		Short: "Save a running process to an image",
-		Long: `Save writes an image of a running process, from which ckpt restore makes it run
-on. The process is stopped for some milliseconds and goes on as if nothing had
-happened; --then says otherwise. An older image of the same name is replaced
-when the new one is complete, and not before.
+		Long: `Save writes an image of a running process and all its descendants, from which
+ckpt restore makes them run on. They are stopped for some milliseconds, all at
+the same time, and go on as if nothing had happened; --then says otherwise. An
+older image of the same name is replaced when the new one is complete, and not
+before.
 
-A process that would not survive is refused before it is touched, with the
+Processes that would not survive are refused before they are touched, with the
 reasons; ckpt check tells the same without saving.`,
 		Example: `  ckpt save 4711                          # writes ./myckpt
   ckpt save 4711 -o /scratch/job7.ckpt --then kill
@@ -31,10 +32,10 @@ reasons; ckpt check tells the same without saving.`,
 		Args: exactly("PID"),
 	}
 	output := cmd.Flags().StringP("output", "o", defaultImage, "write the image to this file")
-	then := oneOf(cmd, "then", "what becomes of the process afterwards",
+	then := oneOf(cmd, "then", "what becomes of the processes afterwards",
 		string(save.ThenRun), string(save.ThenStop), string(save.ThenKill))
 	fsync := oneOf(cmd, "fsync", "wait until the image would survive a power cut", "data", "no")
-	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long the process may take to stop")
+	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long the processes may take to stop")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		pid, err := parsePID(args[0])
@@ -68,7 +69,7 @@ func runSave(cmd *cobra.Command, o save.Options, asJSON bool) error {
 		return err
 	}
 	for _, w := range r.Warnings {
-		warn(cmd, w.Object, w.Reason)
+		warn(cmd, w.Where(), w.Reason)
 	}
 	if asJSON {
 		err = sayJSON(cmd, saveDocument(o, r))
@@ -82,13 +83,17 @@ func runSave(cmd *cobra.Command, o save.Options, asJSON bool) error {
 }
 
 func saveLine(o save.Options, r *save.Result) string {
-	end := map[save.Then]string{save.ThenStop: "; the process is stopped", save.ThenKill: "; the process is killed"}[o.Then]
+	what, these := "", "the process is"
+	if n := len(r.Manifest.Processes); n > 1 {
+		what, these = fmt.Sprintf(" of %d processes", n), "the processes are"
+	}
+	end := map[save.Then]string{save.ThenStop: "; " + these + " stopped", save.ThenKill: "; " + these + " killed"}[o.Then]
 	why := ""
 	if r.NoTwin != nil && o.Then == save.ThenRun {
 		why = fmt.Sprintf(" (all the while: %v)", r.NoTwin)
 	}
-	return fmt.Sprintf("%s: %s saved, frozen %s%s, total %s%s\n", clean(o.Path),
-		size(uint64(r.Stats.Memory+r.Stats.Payload)), duration(r.Frozen), why, duration(r.Total), end)
+	return fmt.Sprintf("%s: %s%s saved, frozen %s%s, total %s%s\n", clean(o.Path),
+		size(uint64(r.Stats.Memory+r.Stats.Payload)), what, duration(r.Frozen), why, duration(r.Total), end)
 }
 
 // saveJSON is what save --json prints. Times are nanoseconds.
@@ -97,6 +102,7 @@ type saveJSON struct {
 	Image    string         `json:"image"` // absolute path
 	ID       string         `json:"id"`
 	PID      int            `json:"pid"`
+	PIDs     []int          `json:"pids"` // of all processes, that one first
 	Then     string         `json:"then"`
 	Size     int64          `json:"size"`    // of the file
 	Memory   int64          `json:"memory"`  // bytes of memory in it
@@ -118,8 +124,12 @@ func saveDocument(o save.Options, r *save.Result) saveJSON {
 	if r.NoTwin != nil {
 		why = r.NoTwin.Error()
 	}
+	var pids []int
+	for i := range r.Manifest.Processes {
+		pids = append(pids, r.Manifest.Processes[i].PID)
+	}
 	return saveJSON{
-		Schema: schema("save"), NoTwin: why, Image: path, ID: r.Manifest.ID, PID: o.PID, Then: string(o.Then),
+		Schema: schema("save"), NoTwin: why, Image: path, ID: r.Manifest.ID, PID: o.PID, PIDs: pids, Then: string(o.Then),
 		Size: r.Stats.Size, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
 		Frozen: r.Frozen.Nanoseconds(), Fsync: r.Sync.Nanoseconds(), Total: r.Total.Nanoseconds(),
 		Warnings: notNil(r.Warnings),

@@ -30,7 +30,7 @@ func explain(err error) []string {
 	case errors.As(err, &refused):
 		lines := []string{fmt.Sprintf("ckpt: %s can not be saved; it was left alone", clean(refused.Process))}
 		for _, o := range refused.Obstacles {
-			lines = append(lines, obstacle(o.Object, o.Reason, o.Advice)...)
+			lines = append(lines, obstacle(o.Where(), o.Reason, o.Advice)...)
 		}
 		return lines
 	case errors.As(err, &missing):

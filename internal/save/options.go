@@ -64,11 +64,16 @@ type Finding struct {
 	Advice  string `json:"advice,omitempty"`
 }
 
-func (f Finding) String() string {
-	s := f.Object + ": " + f.Reason
-	if f.Process != "" {
-		s = f.Process + ", " + s
+// Where names what the finding is about: "sleep (4712), fd 17 (io_uring)".
+func (f Finding) Where() string {
+	if f.Process == "" {
+		return f.Object
 	}
+	return f.Process + ", " + f.Object
+}
+
+func (f Finding) String() string {
+	s := f.Where() + ": " + f.Reason
 	if f.Advice != "" {
 		s += " (" + f.Advice + ")"
 	}
