@@ -215,6 +215,16 @@ const (
 // can not (syscall.ENOSYS or EINVAL).
 func (w *Twin) Open(mem Memory) error {
 	w.mem = mem
+	// No batch yet: its breakpoint is a signal that changes an action which
+	// ignores it (force_sig_info_to_task in kernel/signal.c).
+	if _, err := w.Call(abi.SysCloseRange, 0, 1<<32-1, closeUnshare); err != nil {
+		return fmt.Errorf("take a descriptor table of its own: %w", err)
+	}
+	// Whoever reaps it may take long for that, or never do it. In the program's
+	// session and group it would keep their ids from being given again.
+	if _, err := w.Call(abi.SysSetsid); err != nil {
+		return fmt.Errorf("begin a session of its own: %w", err)
+	}
 	at, err := w.Call(abi.SysMmap, 0, twinScratch, syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0)
 	if err != nil {
@@ -223,29 +233,11 @@ func (w *Twin) Open(mem Memory) error {
 	w.scratch = at
 	// Where memory may not be executed, each call is injected by itself.
 	if at, err = w.Call(abi.SysMmap, 0, pageSize, syscall.PROT_READ|syscall.PROT_EXEC,
-		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0); err == nil {
-		if _, err := mem.WriteAt(batchCode(), int64(at)); err == nil {
-			w.code = at
-		}
+		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0); err != nil {
+		return nil
 	}
-	return w.leave()
-}
-
-// leave gives up what the twin has in common with the program.
-func (w *Twin) leave() error {
-	calls := []SystemCall{
-		{Nr: abi.SysCloseRange, Args: [6]uint64{0, 1<<32 - 1, closeUnshare}},
-		// Whoever reaps it may take long for that, or never do it. In the program's
-		// session and group it would keep their ids from being given again.
-		{Nr: abi.SysSetsid},
-	}
-	if err := w.Batch(calls); err != nil {
-		return err
-	}
-	for i, what := range []string{"take a descriptor table of its own", "begin a session of its own"} {
-		if r := calls[i].Result; r < 0 {
-			return fmt.Errorf("%s: %w", what, syscall.Errno(-r))
-		}
+	if _, err := mem.WriteAt(batchCode(), int64(at)); err == nil {
+		w.code = at
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ func TestState(t *testing.T) {
 	if a := p.Signals.Actions[1]; a.Handler != sigIgn {
 		t.Errorf("action of SIGHUP: %+v", a)
 	}
+	if a := p.Signals.Actions[5]; a.Handler != sigIgn {
+		t.Errorf("action of SIGTRAP: %+v", a)
+	}
 	if a := p.Signals.Actions[17]; a.Handler != 0 || a.Flags&saNoCldWait == 0 {
 		t.Errorf("action of SIGCHLD: %+v", a)
 	}
@@ -36,7 +39,7 @@ func TestState(t *testing.T) {
 	// leaves these two ignored.
 	delete(p.Signals.Actions, 32)
 	delete(p.Signals.Actions, 33)
-	if _, set := p.Signals.Actions[34]; set || len(p.Signals.Actions) != 3 {
+	if _, set := p.Signals.Actions[34]; set || len(p.Signals.Actions) != 4 {
 		t.Errorf("actions: %+v", p.Signals.Actions)
 	}
 	if th.AltStack.Size != 65536 || th.AltStack.SP == 0 {

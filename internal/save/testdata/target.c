@@ -70,6 +70,7 @@ static void state(void) {
 	sigaddset(&a.sa_mask, SIGTERM);
 	sigaction(SIGUSR1, &a, 0);
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGTRAP, SIG_IGN); // which a breakpoint would change
 	struct sigaction c = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
 	sigaction(SIGCHLD, &c, 0);
 	stack_t s = {.ss_sp = malloc(65536), .ss_size = 65536};
