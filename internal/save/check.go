@@ -156,7 +156,9 @@ func (s *subject) over() bool {
 // count finds out how much there is to save, which takes time for large
 // processes: a save has no use for it.
 func (r *Report) count(subjects []*subject) error {
+	var areas [][]image.Area
 	for i, s := range subjects {
+		areas = append(areas, s.areas)
 		if s.zombie {
 			continue
 		}
@@ -167,21 +169,20 @@ func (r *Report) count(subjects []*subject) error {
 		r.Processes[i].ToSave = n
 		r.ToSave += n
 	}
+	for _, o := range findObjects(areas) {
+		r.ToSave += total(o.runs())
+	}
 	return nil
 }
 
-func (s *subject) count() (n uint64, err error) {
+// count is how much of the process's memory there is to save, but for that which
+// is stored by itself.
+func (s *subject) count() (uint64, error) {
 	scanner, err := newPageScanner(s.proc)
 	if err != nil {
 		return 0, err
 	}
 	defer scanner.Close()
-	var runs []image.Run
-	if runs, err = findRuns(scanner, s.areas); err != nil {
-		return 0, err
-	}
-	for _, run := range runs {
-		n += run.Len
-	}
-	return n, nil
+	runs, err := findRuns(scanner, s.areas, true)
+	return total(runs), err
 }

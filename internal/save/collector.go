@@ -19,6 +19,7 @@ type collector struct {
 	before   *prepared
 	frozen   *frozenTree
 	members  []*member // in the order of the manifest
+	objects  []object
 	manifest image.Manifest
 	beat     beat
 
@@ -120,9 +121,12 @@ func (c *collector) contents(ctx context.Context) error {
 		return err
 	}
 	files.refuseDestination(c.o.Path)
-	layout := image.Layout{}
+	for _, m := range c.members {
+		m.listAreas(files)
+	}
+	layout := image.Layout{Objects: c.findObjects()}
 	err = c.each(func(m *member) error {
-		runs, err := m.findMemory(files)
+		runs, err := m.findMemory()
 		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: runs})
 		return err
 	})
@@ -139,6 +143,9 @@ func (c *collector) contents(ctx context.Context) error {
 		return err
 	}
 	if err := c.refusal(); err != nil {
+		return err
+	}
+	if err := c.copyObjects(ctx); err != nil {
 		return err
 	}
 	return c.each(func(m *member) error {
@@ -179,13 +186,11 @@ func (c *collector) identify() error {
 	if err := describeThread(&host, c.kin.fs, root.s.proc.PID, living(root.p.Threads).XSave); err != nil {
 		return err
 	}
-	files := c.manifest.Files
-	c.manifest = image.Manifest{
-		Version: image.ManifestVersion, ID: fmt.Sprintf("%x", id), Created: time.Now().UTC(),
-		Engine: c.o.Version, Trigger: c.o.Trigger, Host: host, Files: files,
-	}
-	for _, m := range c.members {
-		c.manifest.Processes = append(c.manifest.Processes, m.p)
+	m := &c.manifest
+	m.Version, m.ID, m.Created = image.ManifestVersion, fmt.Sprintf("%x", id), time.Now().UTC()
+	m.Engine, m.Trigger, m.Host = c.o.Version, c.o.Trigger, host
+	for _, one := range c.members {
+		m.Processes = append(m.Processes, one.p)
 	}
 	return nil
 }

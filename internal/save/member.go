@@ -75,29 +75,32 @@ func (m *member) findMappings() error {
 	return nil
 }
 
-// findMemory finds out what of the process's memory goes into the image.
-func (m *member) findMemory(files *files) ([]image.Run, error) {
-	if m.s.zombie {
-		return nil, nil
-	}
+// listAreas lists what is mapped, with the files.
+func (m *member) listAreas(files *files) {
 	files.addMappings(m.s, m.mappings)
 	m.s.refuseDestination(m.c.o.Path, m.mappings)
 	for _, area := range m.mappings {
 		m.p.Areas = append(m.p.Areas, area.Area)
+	}
+}
+
+// findMemory finds out what of the process's memory goes into the image as its
+// own.
+func (m *member) findMemory() ([]image.Run, error) {
+	if m.s.zombie {
+		return nil, nil
 	}
 	scanner, err := newPageScanner(m.s.proc)
 	if err != nil {
 		return nil, err
 	}
 	defer scanner.Close()
-	runs, err := findRuns(scanner, m.p.Areas)
+	runs, err := findRuns(scanner, m.p.Areas, len(m.c.objects) > 0)
 	m.now = runs
 	if m.twin != nil {
 		m.now, m.later = split(runs, m.p.Areas)
 	}
-	for _, r := range runs {
-		m.c.total += int64(r.Len)
-	}
+	m.c.total += int64(total(runs))
 	return runs, err
 }
 

@@ -117,8 +117,9 @@ func (s *pageScanner) read(start, end uint64, visit func(start, end uint64)) err
 }
 
 // findRuns lists what of the process's memory goes into the image, sorted by
-// address, each run inside one area.
-func findRuns(s *pageScanner, areas []image.Area) ([]image.Run, error) {
+// address, each run inside one area. Shared anonymous memory may be stored by
+// itself.
+func findRuns(s *pageScanner, areas []image.Area, objects bool) ([]image.Run, error) {
 	var runs []image.Run
 	for i := range areas {
 		a := &areas[i]
@@ -127,8 +128,8 @@ func findRuns(s *pageScanner, areas []image.Area) ([]image.Run, error) {
 			runs = append(runs, image.Run{Start: start, Len: end - start})
 		}
 		switch {
-		case a.Kind == image.VVar, a.Kind == image.SharedFile && !a.Whole:
-			// Nothing: the kernel's own, and the file's own.
+		case a.Kind == image.VVar, a.Kind == image.SharedFile && !a.Whole, a.Kind == image.SharedAnonymous && objects:
+			// Nothing: the kernel's own, the file's own, and the object's.
 		case a.HasFlag("dp"):
 			// Nothing: the kernel may drop it at any time, and whoever uses it
 			// makes it anew. It is the state of vDSO getrandom, which must not

@@ -3,6 +3,7 @@ package save
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ckpt/internal/image"
@@ -16,8 +17,8 @@ func startTree(t *testing.T, args ...string) *target {
 	return g
 }
 
-// savedTree saves the program and gives the processes of the image.
-func savedTree(t *testing.T, g *target) (*Result, []image.Process) {
+// savedTree saves the program and opens the image.
+func savedTree(t *testing.T, g *target) (*Result, *image.Image) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x")
 	r, err := Save(context.Background(), options(g, path))
@@ -25,7 +26,12 @@ func savedTree(t *testing.T, g *target) (*Result, []image.Process) {
 		t.Fatal(err)
 	}
 	verified(t, path)
-	return r, r.Manifest.Processes
+	im, err := image.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { im.Close() })
+	return r, im
 }
 
 // TestTree: all processes are in the image, each with what is its own, and run
@@ -38,7 +44,8 @@ func TestTree(t *testing.T) {
 			g := startTree(t, c...)
 			before := g.trace()
 			for range 5 {
-				r, all := savedTree(t, g)
+				r, im := savedTree(t, g)
+				all := im.Manifest().Processes
 				t.Logf("frozen for %v", r.Frozen)
 				if itoa(len(all)-1) != c[1] || all[0].PID != g.pid {
 					t.Fatalf("%d processes", len(all))
@@ -57,5 +64,38 @@ func TestTree(t *testing.T) {
 			}
 			g.untouched(before)
 		})
+	}
+}
+
+// TestSharedMemory: memory that processes share is in the image once, with all
+// that any of them shows of it.
+func TestSharedMemory(t *testing.T) {
+	t.Parallel()
+	g := startTree(t, "shared", "3")
+	_, im := savedTree(t, g)
+	g.works()
+	objects := im.Manifest().Objects
+	if len(objects) != 2 { // the counters are the other one
+		t.Fatalf("objects %+v", objects)
+	}
+	id := objects[slices.IndexFunc(objects, func(o image.Object) bool { return o.Size == 4*16*pageSize })].ID
+	b := make([]byte, pageSize)
+	for i := range im.Manifest().Processes {
+		windows := 0
+		for _, a := range im.Process(i).Areas {
+			if a.Object != id {
+				continue
+			}
+			windows++
+			for at := uint64(a.Start); at < uint64(a.End); at += pageSize {
+				page := (at - uint64(a.Start) + a.Offset) / pageSize
+				if err := im.Space(i).ReadMemory(at, b); err != nil || b[0] != byte(page) {
+					t.Errorf("process %d at %#x: page %d instead of %d, error %v", i, at, b[0], page, err)
+				}
+			}
+		}
+		if windows != 1 {
+			t.Errorf("%d windows of process %d", windows, i)
+		}
 	}
 }

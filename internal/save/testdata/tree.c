@@ -53,6 +53,13 @@ static pid_t child(int i) {
 	_exit(1);
 }
 
+// Keeps 16 pages of shared memory mapped, those of number i, and fills them.
+static void keep(char *p, int i, int n) {
+	long page = 4096, part = 16 * page;
+	for (int k = 0; k < n; k++) if (k != i) munmap(p + k * part, part);
+	for (int k = 0; k < 16; k++) p[i * part + k * page] = i * 16 + k;
+}
+
 // A chain of processes, each the child of the one before.
 static void chain(int i, int n) {
 	if (fork()) return;
@@ -71,6 +78,15 @@ int main(int argc, char **argv) {
 	} else if (!strcmp(mode, "chain")) {
 		made = n;
 		chain(0, n);
+	} else if (!strcmp(mode, "shared")) {
+		char *p = mmap(0, (n + 1) * 16 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		for (made = 0; made < n; made++)
+			if (fork() == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				keep(p, made, n + 1);
+				work(made);
+			}
+		keep(p, n, n + 1);
 	} else {
 		return 1;
 	}
