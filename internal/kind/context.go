@@ -86,6 +86,18 @@ func (d *Desc) number(pid int) int {
 	return lowest
 }
 
+// stdio is the lowest of 0, 1 and 2 among the numbers of d, in whatever process;
+// -1 if there is none.
+func (d *Desc) stdio() int {
+	lowest := -1
+	for _, h := range append([]Holder{{d.PID, d.FD}}, d.Holders...) {
+		if d.InFlight == nil && isStdio(h.FD) && (lowest < 0 || h.FD < lowest) {
+			lowest = h.FD
+		}
+	}
+	return lowest
+}
+
 // Stat is what stat(2) tells of an open file. It is all zero if FD is -1 and
 // the file could not be reached.
 type Stat = sys.FileStat

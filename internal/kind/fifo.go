@@ -11,7 +11,7 @@ import (
 )
 
 // fifo is a named pipe, fifo(7), opened by its name and opened by it again. No
-// open waits: where the program had a partner in another process, that must be
+// open waits: where the program had a partner in a process that is not saved, that must be
 // there again, if only waiting in its own open; else the restored program would
 // be told of an end of file or a broken pipe that never was, so it is refused.
 type fifo struct{}
@@ -51,7 +51,7 @@ func (fifo) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	if _, deleted := proc.SplitDeleted(d.Link); deleted && det.Partner {
 		return &UnsupportedError{d.object(), "its other end is in another process and its name is gone", "keep the name"}
 	}
-	if c.Frozen && len(ends.readers) > 0 && ends.readers[0].FD == d.FD {
+	if c.Frozen && len(ends.readers) > 0 && ends.readers[0] == d {
 		if det.Content, err = savePipeContent(c, local); err != nil {
 			return fmt.Errorf("%s: %w", d.object(), err)
 		}

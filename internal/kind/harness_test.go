@@ -34,6 +34,7 @@ type world struct {
 	t        *testing.T
 	Manifest image.Manifest
 	Policy   Policy
+	PIDs     map[int]int // of the RestoreContext
 	Stdio    [3]*os.File
 	Warnings []string
 	Payload  []byte // what AddPayload stored
@@ -303,7 +304,7 @@ func (w *world) restoreContext(made func(*image.OpenFile, *os.File)) *RestoreCon
 		w.t.Fatal(err)
 	}
 	return &RestoreContext{
-		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio,
+		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio, PIDs: w.PIDs,
 		Payload: w.payload, Made: made, Warn: w.warn,
 		MadeAt:   func(f *image.OpenFile, _ int, fd *os.File) { made(f, fd) },
 		Late:     func(*image.OpenFile, func(*plan.Builder, plan.Slot)) {},

@@ -3,6 +3,7 @@ package kind
 import (
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,9 +43,9 @@ func (e pipeEnds) both() bool { return len(e.readers) > 0 && len(e.writers) > 0 
 // is none.
 func (e pipeEnds) stdio() int {
 	lowest := -1
-	for _, d := range append(e.readers, e.writers...) {
-		if d.FD <= 2 && (lowest < 0 || d.FD < lowest) {
-			lowest = d.FD
+	for _, d := range slices.Concat(e.readers, e.writers) {
+		if n := d.stdio(); n >= 0 && (lowest < 0 || n < lowest) {
+			lowest = n
 		}
 	}
 	return lowest

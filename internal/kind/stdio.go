@@ -3,6 +3,7 @@ package kind
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"ckpt/internal/image"
 	"ckpt/internal/sys"
@@ -22,7 +23,7 @@ type stdioDetail struct {
 func (stdio) Name() string { return "stdio" }
 
 func (stdio) Match(d *Desc) bool {
-	return d.FD >= 0 && d.FD <= 2 && d.Stat.Mode&sys.ModeType == sys.ModeSocket
+	return d.stdio() >= 0 && d.Stat.Mode&sys.ModeType == sys.ModeSocket
 }
 
 func (stdio) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
@@ -38,7 +39,7 @@ func (stdio) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	if listening {
 		return &UnsupportedError{d.object(), "listening sockets are not supported yet", "start the program without it on 0, 1 or 2"}
 	}
-	return saveStdio(c, d, f, d.FD)
+	return saveStdio(c, d, f, d.stdio())
 }
 
 func isStdio(n int) bool { return n >= 0 && n <= 2 }
@@ -70,19 +71,29 @@ func (stdio) Remake(r *RestoreContext, f *image.OpenFile) error {
 	return r.inherit(f, det.Number)
 }
 
-// inherit takes f from the restart's own descriptors: 0, 1 and 2 each from the
-// same number there, others from number n.
+// inherit takes f from the restart's own descriptors.
 func (r *RestoreContext) inherit(f *image.OpenFile, n int) error {
 	for _, number := range r.Numbers(f) {
-		from := n
-		if isStdio(number) {
-			from = number
-		}
-		if err := r.inheritAt(f, number, from); err != nil {
+		if err := r.inheritAt(f, number, r.source(f, number, n)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// source is from which of the restart's own descriptors a number of f is taken:
+// 0, 1 and 2 each from the same number there, as the user may have connected them
+// to three places. What the root has at 0, 1 or 2 is one of these for the others,
+// whatever number they have it at. All else is from number n.
+func (r *RestoreContext) source(f *image.OpenFile, number, n int) int {
+	root := slices.DeleteFunc(slices.Clone(r.NumbersIn(r.Process, f)), func(n int) bool { return !isStdio(n) })
+	switch {
+	case isStdio(number) && (len(root) == 0 || slices.Contains(root, number)):
+		return number
+	case len(root) > 0:
+		return slices.Min(root)
+	}
+	return n
 }
 
 // inheritAt takes one number of f from the restart's own descriptor n. It goes
@@ -125,12 +136,13 @@ func (r *RestoreContext) takenFrom(f *image.OpenFile, number int) *os.File {
 	if f.Kind != (stdio{}).Name() && f.Kind != (tty{}).Name() {
 		return nil
 	}
-	if isStdio(number) {
-		return r.Stdio[number]
-	}
 	det, err := detail[stdioDetail](f) // a terminal's has the same number
-	if err != nil || !isStdio(det.Number) {
+	if err != nil {
 		return nil
 	}
-	return r.Stdio[det.Number]
+	n := r.source(f, number, det.Number)
+	if !isStdio(n) {
+		return nil
+	}
+	return r.Stdio[n]
 }

@@ -100,8 +100,8 @@ func (tty) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 func stdioTerminal(all []*Desc, rdev uint64) int {
 	lowest := -1
 	for _, d := range all {
-		if d.FD >= 0 && d.FD <= 2 && (tty{}).Match(d) && d.Stat.Rdev == rdev && (lowest < 0 || d.FD < lowest) {
-			lowest = d.FD
+		if n := d.stdio(); n >= 0 && (tty{}).Match(d) && d.Stat.Rdev == rdev && (lowest < 0 || n < lowest) {
+			lowest = n
 		}
 	}
 	return lowest

@@ -27,11 +27,8 @@ func (tty) Remake(r *RestoreContext, f *image.OpenFile) error {
 	}
 	number := -1 // one that is the terminal
 	for _, n := range r.Numbers(f) {
-		from := n
-		if !isStdio(n) {
-			from = det.Number
-		}
-		if terminal != nil && (!isStdio(n) || isTerminal(r.Stdio[n])) {
+		from := r.source(f, n, det.Number)
+		if terminal != nil && (!isStdio(n) || isTerminal(r.Stdio[from])) {
 			if number < 0 || slices.Contains(r.NumbersIn(r.Home(f), f), n) {
 				number = n
 			}

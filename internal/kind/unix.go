@@ -63,8 +63,8 @@ func (unixSocket) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 	}
 	det := unixDetail{Ino: s.Ino, Type: s.Type, Name: s.Name, Shutdown: s.Shutdown, Mode: d.Stat.Mode & sys.ModePerm}
 	if err := det.setState(c, d, s); err != nil {
-		if _, outside := err.(*unixOutside); outside && d.InFlight == nil && isStdio(d.FD) {
-			return saveStdio(c, d, f, d.FD)
+		if _, outside := err.(*unixOutside); outside && d.stdio() >= 0 {
+			return saveStdio(c, d, f, d.stdio())
 		}
 		return refusedUnix(d, err)
 	}

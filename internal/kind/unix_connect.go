@@ -57,7 +57,7 @@ func (net *unixNet) paired(n *unixNode) bool {
 
 func (net *unixNet) connectDatagram(n *unixNode) error {
 	if n.det.State == unixConnected {
-		return sys.ConnectUnix(int(n.file.Fd()), net.byIno[n.det.Peer].addr)
+		return (*sys.As)(nil).ConnectUnix(int(n.file.Fd()), net.byIno[n.det.Peer].addr)
 	}
 	// Its peer is gone: any that is gone will do.
 	other, err := sys.NewUnixSocket(n.det.Type)
@@ -72,7 +72,7 @@ func (net *unixNet) connectDatagram(n *unixNode) error {
 	if err != nil {
 		return err
 	}
-	return sys.ConnectUnix(int(n.file.Fd()), name)
+	return (*sys.As)(nil).ConnectUnix(int(n.file.Fd()), name)
 }
 
 // closeExtras closes the ends that are nobody's. One that is closed with
@@ -80,7 +80,7 @@ func (net *unixNet) connectDatagram(n *unixNode) error {
 func (net *unixNet) closeExtras() error {
 	for _, n := range net.nodes {
 		if n.det.Reset && n.other != nil {
-			if _, err := sys.SendUnix(int(n.file.Fd()), sys.UnixMessage{Data: []byte{0}}, nil); err != nil {
+			if _, err := (*sys.As)(nil).SendUnix(int(n.file.Fd()), sys.UnixMessage{Data: []byte{0}}, nil); err != nil {
 				return net.explain(n, err)
 			}
 		}
@@ -99,7 +99,7 @@ func (net *unixNet) settle() error {
 	for _, n := range net.nodes {
 		fd := int(n.file.Fd())
 		if n.det.State == unixListening {
-			if err := sys.Listen(fd, n.det.Backlog); err != nil {
+			if err := net.as(n.det.PeerCred).Listen(fd, n.det.Backlog); err != nil {
 				return net.explain(n, err)
 			}
 		}
@@ -120,24 +120,6 @@ func (net *unixNet) settle() error {
 		if err := net.compareCred(n); err != nil {
 			return net.explain(n, err)
 		}
-	}
-	return nil
-}
-
-// compareCred says when the socket tells of another user at its other end than
-// before, which some programs decide by. (The process number it tells is that
-// of the restored program.)
-func (net *unixNet) compareCred(n *unixNode) error {
-	was := n.det.PeerCred
-	if was == nil {
-		return nil
-	}
-	is, err := sys.PeerCred(int(n.file.Fd()))
-	if err != nil {
-		return err
-	}
-	if is.UID != was.UID || is.GID != was.GID {
-		net.r.Warn(net.r.object(n.f), fmt.Sprintf("its other end was made by user %d and group %d, and looks made by %d and %d now", was.UID, was.GID, is.UID, is.GID))
 	}
 	return nil
 }

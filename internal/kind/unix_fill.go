@@ -102,6 +102,7 @@ func taken(path string) bool {
 // send sends m whole. Credentials come with it if they were seen with it; those
 // of others than the program itself only root can send.
 func (net *unixNet) send(n *unixNode, from *os.File, m sys.UnixMessage, to []byte) error {
+	as := net.as(m.Cred)
 	if m.Cred != nil {
 		on := n.det.Options.Flags["passcred"]
 		if err := sys.SetPassCred(int(n.file.Fd()), 1); err != nil {
@@ -116,7 +117,7 @@ func (net *unixNet) send(n *unixNode, from *os.File, m sys.UnixMessage, to []byt
 	}
 	sys.MaxSendBuffer(int(from.Fd()))
 	for {
-		sent, err := sys.SendUnix(int(from.Fd()), m, to)
+		sent, err := as.SendUnix(int(from.Fd()), m, to)
 		if m.Cred != nil && (errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ESRCH)) {
 			net.r.Warn(net.r.object(n.f), fmt.Sprintf("what waits in it was sent by process %d of user %d, and looks as if sent by this one now", m.Cred.PID, m.Cred.UID))
 			m.Cred = nil

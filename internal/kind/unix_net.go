@@ -180,7 +180,7 @@ func (net *unixNet) make() error {
 	for _, n := range net.nodes {
 		for _, ino := range n.det.Pending {
 			c := net.byIno[ino]
-			if err := sys.ConnectUnix(int(c.file.Fd()), n.addr); err != nil {
+			if err := net.waiter(c).ConnectUnix(int(c.file.Fd()), n.addr); err != nil {
 				return net.explain(c, err)
 			}
 		}
@@ -214,7 +214,7 @@ func (net *unixNet) makeListening(n *unixNode) error {
 	if err := net.makeSocket(n); err != nil {
 		return err
 	}
-	return sys.Listen(int(n.file.Fd()), manyWait) // the right number when all have connected
+	return net.as(n.det.PeerCred).Listen(int(n.file.Fd()), manyWait) // the right number when all have connected
 }
 
 // manyWait is more than may wait (net.core.somaxconn).
@@ -254,7 +254,7 @@ func (net *unixNet) makeAlone(n *unixNode) error {
 
 // makeWidow makes a socket whose other end is nobody's.
 func (net *unixNet) makeWidow(n *unixNode) (err error) {
-	if n.file, n.other, err = sys.UnixPair(n.det.Type); err != nil {
+	if n.file, n.other, err = net.as(n.det.PeerCred).UnixPair(n.det.Type); err != nil {
 		return err
 	}
 	net.extras = append(net.extras, n.other)
@@ -262,7 +262,7 @@ func (net *unixNet) makeWidow(n *unixNode) (err error) {
 }
 
 func (net *unixNet) makePair(n, p *unixNode) (err error) {
-	if n.file, p.file, err = sys.UnixPair(n.det.Type); err != nil {
+	if n.file, p.file, err = net.as(n.det.PeerCred).UnixPair(n.det.Type); err != nil {
 		return err
 	}
 	return errors.Join(net.bind(n), net.bind(p))
@@ -288,7 +288,7 @@ func (net *unixNet) makeConnection(n *unixNode) error {
 // accept makes server an accepted connection from client; nil if that is
 // nobody's.
 func (net *unixNet) accept(server, client *unixNode) error {
-	listening, addr, err := net.listening(server)
+	listening, addr, err := net.listening(server, client)
 	if err != nil {
 		return err
 	}
@@ -305,7 +305,11 @@ func (net *unixNet) accept(server, client *unixNode) error {
 		server.other = end
 		net.extras = append(net.extras, end)
 	}
-	if err := sys.ConnectUnix(int(end.Fd()), addr); err != nil {
+	as, pid := net.as(server.det.PeerCred), os.Getpid()
+	if as != nil {
+		pid = as.PID
+	}
+	if err := as.ConnectUnix(int(end.Fd()), addr); err != nil {
 		return err
 	}
 	for {
@@ -313,15 +317,16 @@ func (net *unixNet) accept(server, client *unixNode) error {
 			return err
 		}
 		cred, err := sys.PeerCred(int(server.file.Fd()))
-		if err == nil && int(cred.PID) == os.Getpid() {
+		if err == nil && int(cred.PID) == pid {
 			return sys.SetMode(int(server.file.Fd()), server.det.Mode)
 		}
 		_ = server.file.Close() // somebody was quicker than the restore: he has to come back
 	}
 }
 
-// listening finds or makes the socket that n was accepted from.
-func (net *unixNet) listening(n *unixNode) (*os.File, []byte, error) {
+// listening finds or makes the socket that n was accepted from; client, if not
+// nil, tells who listened.
+func (net *unixNet) listening(n, client *unixNode) (*os.File, []byte, error) {
 	for _, o := range net.nodes {
 		if o.det.State == unixListening && o.det.Type == n.det.Type && bytes.Equal(o.det.Name, n.det.Name) {
 			return o.file, o.addr, nil
@@ -339,7 +344,11 @@ func (net *unixNet) listening(n *unixNode) (*os.File, []byte, error) {
 		if l.addr, err = net.names.bind(l.file, n.det.Name, n.det.File, net.r.Home(n.f).Cwd, net.r.object(n.f)); err != nil {
 			return l, err
 		}
-		return l, sys.Listen(int(l.file.Fd()), manyWait)
+		var as *sys.As
+		if client != nil {
+			as = net.as(client.det.PeerCred)
+		}
+		return l, as.Listen(int(l.file.Fd()), manyWait)
 	})
 	return l.file, l.addr, err
 }

@@ -120,7 +120,7 @@ func (m *UnixMessage) Close() {
 // SendUnix sends a message to a name, or to the socket's peer if to is nil,
 // without waiting: EAGAIN says that there is no room. Part of the data may be
 // sent if it is a stream. m.From is not used.
-func SendUnix(fd int, m UnixMessage, to []byte) (int, error) {
+func (as *As) SendUnix(fd int, m UnixMessage, to []byte) (int, error) {
 	var control []byte
 	if m.Cred != nil {
 		control = append(control, unix.UnixCredentials(&unix.Ucred{Pid: m.Cred.PID, Uid: m.Cred.UID, Gid: m.Cred.GID})...)
@@ -152,9 +152,9 @@ func SendUnix(fd int, m UnixMessage, to []byte) (int, error) {
 	}
 	sent := 0
 	err := retry(func() error {
-		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		n, err := as.call(&h, unix.SYS_SENDMSG, [4]uintptr{uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL})
 		sent = int(n)
-		return errnoOrNil(errno)
+		return err
 	})
 	if err != nil {
 		return 0, os.NewSyscallError("sendmsg", err)

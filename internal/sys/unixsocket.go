@@ -27,8 +27,8 @@ func NewUnixSocket(typ int) (*os.File, error) {
 
 // UnixPair makes two connected unix sockets, see socketpair(2), close-on-exec
 // and without blocking.
-func UnixPair(typ int) (a, b *os.File, err error) {
-	p, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+func (as *As) UnixPair(typ int) (a, b *os.File, err error) {
+	p, err := as.pair(typ | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
@@ -38,12 +38,12 @@ func UnixPair(typ int) (a, b *os.File, err error) {
 // BindUnix gives a socket a name: sun_path as UnixSocket.Name has it. An empty
 // one lets the kernel choose. EADDRINUSE says that it is taken.
 func BindUnix(fd int, name []byte) error {
-	return withUnixName("bind", unix.SYS_BIND, fd, name)
+	return (*As)(nil).withUnixName("bind", unix.SYS_BIND, fd, name)
 }
 
 // ConnectUnix connects a socket to the one with that name.
-func ConnectUnix(fd int, name []byte) error {
-	return withUnixName("connect", unix.SYS_CONNECT, fd, name)
+func (as *As) ConnectUnix(fd int, name []byte) error {
+	return as.withUnixName("connect", unix.SYS_CONNECT, fd, name)
 }
 
 // UnixFileFree is nil if no socket is bound to the file at path any more, and
@@ -55,7 +55,7 @@ func UnixFileFree(path string) error {
 		return err
 	}
 	defer probe.Close()
-	err = ConnectUnix(int(probe.Fd()), []byte(path))
+	err = (*As)(nil).ConnectUnix(int(probe.Fd()), []byte(path))
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return nil
@@ -69,14 +69,14 @@ func UnixFileFree(path string) error {
 // a path without an end, as a name.
 const maxUnixName = 108
 
-func withUnixName(call string, nr uintptr, fd int, name []byte) error {
+func (as *As) withUnixName(call string, nr uintptr, fd int, name []byte) error {
 	sa, size, err := unixSockaddr(name)
 	if err != nil {
 		return err
 	}
 	return os.NewSyscallError(call, retry(func() error {
-		_, _, errno := unix.Syscall(nr, uintptr(fd), uintptr(unsafe.Pointer(sa)), uintptr(size))
-		return errnoOrNil(errno)
+		_, err := as.call(sa, nr, [4]uintptr{uintptr(fd), uintptr(unsafe.Pointer(sa)), uintptr(size)})
+		return err
 	}))
 }
 
@@ -102,8 +102,9 @@ func unixSockaddr(name []byte) (*unix.RawSockaddrUnix, int, error) {
 }
 
 // Listen is listen(2).
-func Listen(fd, backlog int) error {
-	return os.NewSyscallError("listen", unix.Listen(fd, backlog))
+func (as *As) Listen(fd, backlog int) error {
+	_, err := as.call(nil, unix.SYS_LISTEN, [4]uintptr{uintptr(fd), uintptr(backlog)})
+	return os.NewSyscallError("listen", err)
 }
 
 // Accept takes the first connection that waits; EAGAIN if there is none. The
