@@ -22,17 +22,6 @@ import (
 // is left for us is to be the parent: to hand on signals, to stop and go on
 // with it, and to end as it does.
 
-// EndedError says how the restored program ended, where restore stayed beside
-// it as its parent. It is no failure of restore's.
-type EndedError struct{ Status syscall.WaitStatus }
-
-func (e *EndedError) Error() string {
-	if e.Status.Signaled() {
-		return fmt.Sprintf("the program was killed by signal %d (%v)", int(e.Status.Signal()), e.Status.Signal())
-	}
-	return fmt.Sprintf("the program ended with status %d", e.Status.ExitStatus())
-}
-
 // guardian is what restore becomes.
 type guardian struct {
 	pid      int
@@ -56,25 +45,6 @@ func newGuardian(pid int) (*guardian, *os.File, error) {
 		tty.Close()
 	}
 	return g, w, nil
-}
-
-// aloneInGroup reports whether nobody shares our process group.
-func aloneInGroup() bool {
-	group := sys.ProcessGroup()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return false
-	}
-	for _, e := range entries {
-		var pid int
-		if _, err := fmt.Sscanf(e.Name(), "%d", &pid); err != nil || pid == os.Getpid() {
-			continue
-		}
-		if st, err := proc.Host().Process(pid).Stat(); err == nil && st.Pgrp == group {
-			return false
-		}
-	}
-	return true
 }
 
 // ids are the ids that those of the image become.
@@ -209,94 +179,4 @@ func waitFor(pid, options int) (syscall.WaitStatus, error) {
 			return status, os.NewSyscallError("wait4", err)
 		}
 	}
-}
-
-// terminalSignals are sent by a terminal to all of its foreground group: the
-// program gets them itself if it is in our group.
-var terminalSignals = map[os.Signal]bool{
-	syscall.SIGINT: true, syscall.SIGQUIT: true, syscall.SIGTSTP: true, syscall.SIGHUP: true, syscall.SIGWINCH: true,
-	syscall.SIGTTIN: true, syscall.SIGTTOU: true, syscall.SIGCONT: true,
-}
-
-// guard hands on signals until the program has ended.
-func (g *guardian) guard() error {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
-	ended := make(chan error, 1)
-	go func() { ended <- g.watch() }()
-	for {
-		select {
-		case err := <-ended:
-			g.takeTerminal(sys.ProcessGroup())
-			return err
-		case s := <-signals:
-			switch {
-			case s == syscall.SIGCHLD || s == syscall.SIGURG || s == syscall.SIGPIPE:
-				// The Go runtime's, and ours.
-			case s == syscall.SIGTTOU || s == syscall.SIGTTIN:
-			case s == syscall.SIGCONT && g.own:
-				g.proceed()
-			case !g.own && terminalSignals[s]:
-			default:
-				_ = syscall.Kill(g.pid, s.(syscall.Signal)) // it may have ended
-			}
-		}
-	}
-}
-
-// watch waits for the end of the program, and stops whenever it stops.
-func (g *guardian) watch() error {
-	for {
-		status, err := waitFor(g.pid, syscall.WUNTRACED)
-		if err != nil {
-			return err
-		}
-		if !status.Stopped() {
-			return &EndedError{status}
-		}
-		if g.own {
-			// Our own parent, a shell, sees us stop and takes the terminal.
-			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		}
-	}
-}
-
-// proceed lets the program's group go on, in the foreground if we are there.
-func (g *guardian) proceed() {
-	if tty, err := os.Open("/dev/tty"); err == nil {
-		if group, err := sys.ForegroundGroup(int(tty.Fd())); err == nil && group == sys.ProcessGroup() {
-			g.takeTerminal(g.pid)
-		}
-		tty.Close()
-	}
-	_ = syscall.Kill(-g.pid, syscall.SIGCONT) // it may have ended
-}
-
-// takeTerminal puts a group into the foreground, if the terminal is ours to give.
-func (g *guardian) takeTerminal(group int) {
-	if !g.own {
-		return
-	}
-	tty, err := os.Open("/dev/tty")
-	if err != nil {
-		return
-	}
-	defer tty.Close()
-	now, err := sys.ForegroundGroup(int(tty.Fd()))
-	if err != nil || now != g.pid && now != sys.ProcessGroup() {
-		return
-	}
-	signal.Ignore(syscall.SIGTTOU) // that we get for being in the background
-	_ = sys.SetForegroundGroup(int(tty.Fd()), group)
-}
-
-// Exit ends this process as the program ended.
-func (e *EndedError) Exit() {
-	if e.Status.Signaled() {
-		sig := e.Status.Signal()
-		_ = sys.SetLimit(sys.RlimitCore, 0, 0) // the program has dumped its own
-		_ = sys.DieBy(sig)
-		os.Exit(128 + int(sig))
-	}
-	os.Exit(e.Status.ExitStatus())
 }
