@@ -44,7 +44,7 @@ func (r *Report) refusal() error {
 // Check tells whether a process and its descendants would survive saving and
 // restoring. It reads /proc only: they are neither stopped nor changed.
 func Check(pid int, helpers []int) (*Report, error) {
-	k := kin{fs: proc.Host(), root: pid, helpers: helpers}
+	k := kin{fs: proc.Host(), root: pid, helpers: helpers, patience: vforkLimit}
 	r, subjects, err := check(&k, "", proc.Process.Smaps)
 	if err == nil && len(r.Obstacles) == 0 {
 		err = gone(pid, r.count(subjects))
@@ -56,6 +56,9 @@ func Check(pid int, helpers []int) (*Report, error) {
 // source.
 func check(k *kin, path string, maps func(proc.Process) ([]proc.VMA, error)) (*Report, []*subject, error) {
 	subjects, err := k.look()
+	if err == nil {
+		subjects, err = k.awaitVfork(subjects)
+	}
 	if err != nil {
 		return nil, nil, explain(k.fs, k.root, err)
 	}
@@ -104,7 +107,7 @@ const checkTries = 3
 // checkInside looks at memory and descriptors, and tells how many open files
 // there are.
 func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Process) ([]proc.VMA, error)) (int, error) {
-	if err := k.checkSharing(subjects); err != nil {
+	if err := k.checkSharers(subjects); err != nil {
 		return 0, err
 	}
 	files, err := openFiles(subjects...)
@@ -117,7 +120,7 @@ func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Proces
 	}
 	files.refuseDestination(path)
 	for _, s := range subjects {
-		if s.zombie {
+		if s.zombie || s.shares.Memory != 0 {
 			continue
 		}
 		if err := s.checkMemory(files, path, maps); err != nil {
@@ -159,7 +162,7 @@ func (r *Report) count(subjects []*subject) error {
 	var areas [][]image.Area
 	for i, s := range subjects {
 		areas = append(areas, s.areas)
-		if s.zombie {
+		if s.zombie || s.shares.Memory != 0 {
 			continue
 		}
 		n, err := s.count()

@@ -100,6 +100,9 @@ func (c *collector) look() error {
 			return err
 		}
 	}
+	if _, err := findSharing(c.subjects()); err != nil {
+		return err
+	}
 	if err := c.refusal(); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ type place struct {
 func openFiles(subjects ...*subject) (*files, error) {
 	f := &files{subjects: subjects, seen: map[identity][]int{}, local: map[place]*os.File{}}
 	for _, s := range subjects {
-		if s.zombie {
+		if s.zombie || s.shares.Descriptors != 0 {
 			continue
 		}
 		pidfd, err := s.pidfd()

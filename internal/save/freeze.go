@@ -78,7 +78,7 @@ func (f *frozenTree) stop(k *kin, list []relative, deadline time.Time) error {
 		if time.Now().After(deadline) {
 			return &RefusedError{f.name(k), []Finding{{Object: "process", Reason: "makes new threads or processes faster than they can be stopped", Advice: "try again later"}}}
 		}
-		if err := ptrace.StopAll(f.all(), time.Until(deadline)); err != nil {
+		if err := f.stopThreads(k, deadline); err != nil {
 			return err
 		}
 		for _, p := range f.processes {
@@ -99,12 +99,18 @@ func (f *frozenTree) update(k *kin, list []relative) (fresh int, err error) {
 		held[p.pid] = p
 	}
 	f.processes = nil
+	now := map[int]*frozen{}
 	for i, r := range list {
 		p := held[r.pid]
+		if above := now[r.parent]; p == nil && above != nil && !above.standing && k.sharesMemory(r.parent, r.pid) {
+			fresh++ // its parent may wait for it in vfork
+			continue
+		}
 		if p == nil {
 			p = &frozen{pid: r.pid, zombies: map[int]bool{}}
 		}
 		delete(held, r.pid)
+		now[r.pid] = p
 		f.processes = append(f.processes, p)
 		n, err := p.seize(k.fs)
 		if errors.Is(err, proc.ErrGone) && i > 0 {

@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"ckpt/internal/proc"
 )
 
 // kin finds the processes that are saved together: one and its descendants.
 type kin struct {
-	fs      proc.FS
-	root    int
-	helpers []int // work for the save, and are no part of what is saved
-	alone   bool  // the root's children are not saved with it
+	fs       proc.FS
+	root     int
+	helpers  []int         // work for the save, and are no part of what is saved
+	alone    bool          // the root's children are not saved with it
+	patience time.Duration // for a process in vfork, before any is frozen
 }
 
 // relative is one of them.
@@ -87,8 +89,8 @@ func (k *kin) look() ([]*subject, error) {
 	var subjects []*subject
 	for i, r := range list {
 		s, err := look(k.fs, r.pid)
-		if i > 0 && errors.Is(err, ErrNoProcess) {
-			continue // it has just ended
+		if i > 0 && err != nil && k.over(r.pid) {
+			continue // it has just ended, or is about to
 		} else if err != nil {
 			return nil, err
 		}
@@ -107,6 +109,12 @@ func (k *kin) look() ([]*subject, error) {
 		}
 	}
 	return subjects, nil
+}
+
+// over reports whether a process has ended, or is about to.
+func (k *kin) over(pid int) bool {
+	st, err := k.fs.Process(pid).Status()
+	return err != nil || st.Over()
 }
 
 // refuseChildren refuses a process that is to be saved alone and is not.

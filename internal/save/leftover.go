@@ -23,7 +23,7 @@ import (
 //
 // A thread that is in the rest of a sleep there (plan.Sleep) is changed to what
 // it would be without.
-func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []image.Thread) []proc.VMA {
+func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []*image.Thread) []proc.VMA {
 	kept := vmas[:0:0]
 	for i := 0; i < len(vmas); i++ {
 		if isScratch(&vmas[i]) {
@@ -49,10 +49,9 @@ func mayBeLeft(code, data *proc.VMA) bool {
 
 // inUse reports whether a thread needs what is left at [start, end), once those
 // that only sleep there have been changed.
-func inUse(left *plan.Leftover, start, end uint64, mem io.ReaderAt, threads []image.Thread) bool {
+func inUse(left *plan.Leftover, start, end uint64, mem io.ReaderAt, threads []*image.Thread) bool {
 	var altStacks []uint64
-	for i := range threads {
-		t := &threads[i]
+	for _, t := range threads {
 		if t.Dead {
 			continue
 		}

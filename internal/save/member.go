@@ -63,7 +63,7 @@ func (m *member) describe() error {
 
 // findMappings finds out what is mapped in the process.
 func (m *member) findMappings() error {
-	if m.s.zombie {
+	if !m.hasMemory() {
 		return nil
 	}
 	vmas, complete, err := m.readFlags(m.vmas)
@@ -71,8 +71,26 @@ func (m *member) findMappings() error {
 		return err
 	}
 	m.flagsLater = !complete
-	m.mappings = m.s.classify(dropLeftovers(vmas, m.frozen.mem, m.p.Threads))
+	m.mappings = m.s.classify(dropLeftovers(vmas, m.frozen.mem, m.threads()))
 	return nil
+}
+
+// hasMemory reports whether the process has memory that is saved with it, and
+// not with another one.
+func (m *member) hasMemory() bool { return !m.s.zombie && m.s.shares.Memory == 0 }
+
+// threads are all that run in the memory of the process.
+func (m *member) threads() []*image.Thread {
+	var all []*image.Thread
+	for _, other := range m.c.members {
+		if other != m && other.s.shares.Memory != m.s.pid {
+			continue
+		}
+		for i := range other.p.Threads {
+			all = append(all, &other.p.Threads[i])
+		}
+	}
+	return all
 }
 
 // listAreas lists what is mapped, with the files.
@@ -87,7 +105,7 @@ func (m *member) listAreas(files *files) {
 // findMemory finds out what of the process's memory goes into the image as its
 // own.
 func (m *member) findMemory() ([]image.Run, error) {
-	if m.s.zombie {
+	if !m.hasMemory() {
 		return nil, nil
 	}
 	scanner, err := newPageScanner(m.s.proc)

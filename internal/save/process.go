@@ -29,6 +29,7 @@ type subject struct {
 	threads    map[int]*proc.Status // those that live
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads
 	areas      []image.Area         // found by check
+	shares     image.Shares         // with earlier ones
 	findings
 }
 
@@ -178,7 +179,7 @@ func (s *subject) checkPlace() error {
 // describe fills what a look tells into the manifest.
 func (s *subject) describe(p *image.Process) error {
 	p.PID, p.PPID, p.PGID, p.SID = s.pid, s.stat.PPid, s.stat.Pgrp, s.stat.Session
-	p.Umask = s.status.Umask
+	p.Umask, p.Shares = s.status.Umask, s.shares
 	p.Credentials = s.credentials()
 	p.Memory = image.Memory{
 		StartCode: image.Addr(s.stat.StartCode), EndCode: image.Addr(s.stat.EndCode),

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"syscall"
 
+	"ckpt/internal/image"
 	"ckpt/internal/sys"
 )
 
@@ -13,9 +14,10 @@ import (
 // share. They are kept in the order that kcmp(2) gives them, so that one is
 // found among thousands by a dozen questions.
 type sharing struct {
-	what int    // sys.ShareMemory and so on
-	name string // of what is shared
-	pids []int  // one of each group, in their order
+	what int                      // sys.ShareMemory and so on
+	name string                   // of what is shared
+	in   func(*image.Shares) *int // where it is noted; nil: it can not be shared again
+	pids []int                    // one of each group, in their order
 }
 
 // add adds a process and gives the one added before that it shares with, or 0.
@@ -46,34 +48,49 @@ func (g *sharing) search(pid int) (at int, found bool, err error) {
 // sharings are for everything that processes can share.
 func sharings() []*sharing {
 	return []*sharing{
-		{what: sys.ShareMemory, name: "memory"},
-		{what: sys.ShareDescriptors, name: "descriptor table"},
-		{what: sys.ShareFS, name: "working directory and umask"},
+		{what: sys.ShareMemory, name: "memory", in: func(s *image.Shares) *int { return &s.Memory }},
+		{what: sys.ShareDescriptors, name: "descriptor table", in: func(s *image.Shares) *int { return &s.Descriptors }},
+		{what: sys.ShareFS, name: "working directory and umask", in: func(s *image.Shares) *int { return &s.FS }},
+		{what: sys.ShareActions, name: "signal handlers"},
 	}
 }
 
-// checkSharing refuses processes that share something with others that are not
-// saved with them, which would run on by themselves. Of processes of other users
-// the kernel does not tell.
-func (k *kin) checkSharing(subjects []*subject) error {
-	all := sharings()
-	inside := map[int]*subject{}
+// findSharing finds out what processes share with each other, each with an
+// earlier one. Of processes of other users the kernel does not tell.
+func findSharing(subjects []*subject) ([]*sharing, error) {
+	all, byID := sharings(), map[int]*subject{}
 	for _, s := range subjects {
-		inside[s.pid], inside[s.proc.PID] = s, s
 		if s.zombie {
 			continue
 		}
+		byID[s.proc.PID] = s
 		for _, g := range all {
 			with, err := g.add(s.proc.PID)
-			if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
-				continue // the kernel does not tell
-			} else if err != nil {
-				return err
-			}
-			if with != 0 {
-				s.refuse("process", fmt.Sprintf("shares its %s with process %d, which is saved with it", g.name, with), "")
+			switch {
+			case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSYS):
+			case err != nil:
+				return nil, err
+			case with == 0:
+			case g.in == nil:
+				s.refuse("process", fmt.Sprintf("shares its %s with %s", g.name, byID[with].name()), "")
+			default:
+				*g.in(&s.shares) = byID[with].pid
 			}
 		}
+	}
+	return all, nil
+}
+
+// checkSharers finds out what processes share with each other, and refuses those
+// that share something with others that would run on by themselves.
+func (k *kin) checkSharers(subjects []*subject) error {
+	all, err := findSharing(subjects)
+	if err != nil {
+		return err
+	}
+	inside := map[int]*subject{}
+	for _, s := range subjects {
+		inside[s.pid], inside[s.proc.PID] = s, s
 	}
 	pids, err := k.fs.Processes()
 	if err != nil {
@@ -92,6 +109,9 @@ func (k *kin) checkSharing(subjects []*subject) error {
 			st, err := k.fs.Process(pid).Status()
 			if err != nil || st.TracerPid != 0 && k.tracedWith(relative{pid, s.pid}, st.TracerPid) {
 				break // it has ended, or was made by another save for a moment
+			}
+			if inside[st.PPid] != nil {
+				break // it has just been made, and belongs to them
 			}
 			s.refuse("process", fmt.Sprintf("shares its %s with process %d (%s), which would not be saved with it", g.name, pid, st.Name), "wait until that has ended")
 		}

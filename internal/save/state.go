@@ -99,7 +99,10 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	if err := m.injectOthers(in, o, p.Threads); err != nil {
 		return err
 	}
-	if m.noTwin = m.makeTwin(in); m.noTwin != nil {
+	if m.s.shares.Memory == 0 {
+		m.noTwin = m.makeTwin(in)
+	}
+	if m.twin == nil {
 		p.Signals.Actions = r.signalActions()
 		return r.err
 	}

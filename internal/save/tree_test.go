@@ -99,3 +99,53 @@ func TestSharedMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestSharing: what processes share besides open files is told, and the memory is
+// in the image once.
+func TestSharing(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string]func(root int) image.Shares{
+		"v":   func(root int) image.Shares { return image.Shares{Memory: root} },
+		"f":   func(root int) image.Shares { return image.Shares{Descriptors: root} },
+		"d":   func(root int) image.Shares { return image.Shares{FS: root} },
+		"vfd": func(root int) image.Shares { return image.Shares{Memory: root, Descriptors: root, FS: root} },
+	} {
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			g := startTree(t, "clone", "2", flags)
+			before := g.trace()
+			for range 3 {
+				_, im := savedTree(t, g)
+				all := im.Manifest().Processes
+				if len(all) != 3 {
+					t.Fatalf("%d processes", len(all))
+				}
+				for _, p := range all[1:] {
+					if s := want(g.pid); p.Shares != s || (len(p.Areas) == 0) != (s.Memory != 0) || (len(p.Descriptors) == 0) != (s.Descriptors != 0) {
+						t.Errorf("process %d: %+v, %d areas, %d descriptors", p.PID, p.Shares, len(p.Areas), len(p.Descriptors))
+					}
+					if p.Threads[0].Regs.Rip == 0 || p.Threads[0].Regs.Rsp == all[0].Threads[0].Regs.Rsp {
+						t.Errorf("process %d: registers %+v", p.PID, p.Threads[0].Regs)
+					}
+				}
+				g.untouched(before)
+			}
+		})
+	}
+}
+
+// TestVfork: processes that make children by vfork all the time are saved between
+// two of them, or when the child has executed its program.
+func TestVfork(t *testing.T) {
+	t.Parallel()
+	g := startTree(t, "vfork", "2")
+	for range 10 {
+		_, im := savedTree(t, g)
+		for _, p := range im.Manifest().Processes {
+			if p.Shares != (image.Shares{}) {
+				t.Errorf("process %d (%q): %+v", p.PID, p.Args, p.Shares)
+			}
+		}
+		g.works()
+	}
+}

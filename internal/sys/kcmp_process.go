@@ -11,6 +11,7 @@ const (
 	ShareMemory      = 1 // KCMP_VM
 	ShareDescriptors = 2 // KCMP_FILES
 	ShareFS          = 3 // KCMP_FS: cwd, root, umask
+	ShareActions     = 4 // KCMP_SIGHAND
 )
 
 // Shared reports whether two processes share what, see kcmp(2).

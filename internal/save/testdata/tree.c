@@ -60,6 +60,36 @@ static void keep(char *p, int i, int n) {
 	for (int k = 0; k < 16; k++) p[i * part + k * page] = i * 16 + k;
 }
 
+// Works as process number i in the memory of its parent, with its stack only.
+static int share(void *arg) {
+	int i = (int)(long)arg;
+	pid_t parent = getppid(), own = getpid();
+	volatile long mine = own;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		if (mine != own) fail("stack");
+		if (getppid() != parent || getpid() != own) fail("ids");
+		rounds[i]++;
+		nap(1000);
+	}
+}
+
+// Makes children by vfork and posix_spawn, one after the other.
+static void spawn(int i) {
+	for (;;) {
+		int status = 0;
+		pid_t pid = vfork();
+		if (pid == 0) {
+			struct timespec t = {0, 3000000};
+			nanosleep(&t, 0);
+			execl("/bin/true", "true", (char *)0);
+			_exit(1);
+		}
+		if (waitpid(pid, &status, 0) != pid || status) fail("vfork");
+		rounds[i]++;
+	}
+}
+
 // A chain of processes, each the child of the one before.
 static void chain(int i, int n) {
 	if (fork()) return;
@@ -87,6 +117,20 @@ int main(int argc, char **argv) {
 				work(made);
 			}
 		keep(p, n, n + 1);
+	} else if (!strcmp(mode, "clone")) { // argv[3]: what is shared
+		int flags = SIGCHLD;
+		if (strchr(argv[3], 'v')) flags |= CLONE_VM;
+		if (strchr(argv[3], 'f')) flags |= CLONE_FILES;
+		if (strchr(argv[3], 'd')) flags |= CLONE_FS;
+		for (made = 0; made < n; made++) {
+			char *stack = malloc(65536);
+			clone(share, stack + 65536, flags, (void *)(long)made);
+		}
+	} else if (!strcmp(mode, "vfork")) {
+		for (made = 0; made < n; made++) if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			spawn(made);
+		}
 	} else {
 		return 1;
 	}
