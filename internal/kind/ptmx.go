@@ -12,8 +12,7 @@ import (
 // nobody outside: by others of the image (kind pts), or by nobody at all. The
 // pair is made anew, under its old number in /dev/pts if that is free.
 //
-// What waits in it to be read can not be looked at without taking it out, so
-// it is lost, with a warning.
+// What waits in it to be read is copied, see ptyQueues.
 type ptmx struct{}
 
 type ptmxDetail struct {
@@ -22,6 +21,7 @@ type ptmxDetail struct {
 	Winsize sys.Winsize `json:"winsize"`
 	Pty     sys.Pty     `json:"pty"`
 	Hup     bool        `json:"hup,omitempty"` // the slave was open once, and is no more
+	Queues  *ptyQueues  `json:"queues,omitempty"`
 }
 
 func (ptmx) Name() string { return "ptmx" }
@@ -72,17 +72,29 @@ func (ptmx) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		return fmt.Errorf("%s: %w", object, err)
 	}
 	det.Hup = ready.Hup
-	warnUnread(c, object, fd)
+	// If nobody has opened it yet, doing so would be noticed.
+	if c.Frozen && (det.Hup || det.Pty.Session != 0 || c.opened(det.Number)) {
+		if det.Queues, err = det.saveQueues(c, object, fd); err != nil {
+			return fmt.Errorf("%s: %w", object, err)
+		}
+	}
 	return setDetail(f, det)
 }
 
 func ptsPath(number int) string { return fmt.Sprintf("/dev/pts/%d", number) }
 
+// opened reports whether the slave's side of a terminal is among the open files.
+func (c *SaveContext) opened(number int) bool {
+	for _, o := range c.All {
+		if sys.Major(o.Stat.Rdev) == ptsMajor && int(sys.Minor(o.Stat.Rdev)) == number && o.Stat.Mode&sys.ModeType == sys.ModeChar {
+			return true
+		}
+	}
+	return false
+}
+
 // warnUnread says what is lost of the bytes that wait in a terminal.
 func warnUnread(c *SaveContext, object string, fd int) {
-	if !c.Frozen {
-		return
-	}
 	if n, err := sys.Unread(fd); err == nil && n > 0 {
 		c.Warn(object, fmt.Sprintf("%d bytes that wait to be read are not saved", n))
 	}

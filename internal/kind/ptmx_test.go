@@ -3,7 +3,9 @@ package kind
 import (
 	"fmt"
 	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -88,15 +90,118 @@ func TestPtyWithoutSlave(t *testing.T) {
 	}
 }
 
+// What waits stays where it is in the running program, and comes back: lines, an
+// end of file, a line that is begun; what was shown.
+func TestPtyKeepsWhatWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	master, slave, _ := w.newPty()
+	writeAll(t, slave, "out\nput")
+	waitUnread(t, master, 8) // with the carriage return
+	if err := unix.SetNonblock(slave, true); err != nil {
+		t.Fatal(err)
+	}
+	settings, err := sys.TermiosOf(slave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Lflag &^= unix.ECHO
+	settings.Cc[unix.VEOL] = ';'
+	if err := sys.SetTermios(slave, settings); err != nil {
+		t.Fatal(err)
+	}
+	writeAll(t, master, "first\nnone\x04\x04a;begun")
+	waitUnread(t, slave, 12)
+	w.save(master, slave)
+	if len(w.Warnings) > 0 {
+		t.Errorf("warnings %q", w.Warnings)
+	}
+	expect := func() {
+		t.Helper()
+		if is, err := sys.TermiosOf(slave); err != nil || is != settings {
+			t.Errorf("settings %+v, %v, want %+v", is, err, settings)
+		}
+		if got := readOnce(t, master, 100); got != "out\r\nput" {
+			t.Errorf("the master reads %q", got)
+		}
+		for _, want := range []string{"first\n", "none", "", "a;"} {
+			if got := readOnce(t, slave, 100); got != want {
+				t.Errorf("the slave reads %q, want %q", got, want)
+			}
+		}
+		if n, err := unix.Read(slave, make([]byte, 100)); err != unix.EAGAIN {
+			t.Errorf("a line that is not ended is read: %d, %v", n, err)
+		}
+		writeAll(t, master, " and ended\n")
+		waitUnread(t, slave, 16)
+		if got := readOnce(t, slave, 100); got != "begun and ended\n" {
+			t.Errorf("the slave reads %q", got)
+		}
+		if sys.Readable(master) {
+			t.Errorf("the master reads %q", readOnce(t, master, 100))
+		}
+	}
+	expect()
+	w.restore()
+	expect()
+}
+
+// Without lines, less may wait than a read waits for.
+func TestPtyKeepsRawInput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	master, slave, _ := w.newPty()
+	settings, err := sys.TermiosOf(slave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Lflag &^= unix.ECHO | unix.ICANON | unix.ISIG
+	settings.Cc[unix.VMIN] = 100
+	if err := sys.SetTermios(slave, settings); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("0123456789\r\x00\x04", 700)
+	want := strings.ReplaceAll(long, "\r", "\n") // ICRNL
+	writeAll(t, master, long)
+	for range 1000 {
+		if unread(t, slave) >= 4095 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.save(master, slave)
+	w.restore()
+	if err := unix.SetNonblock(slave, true); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for end := time.Now().Add(5 * time.Second); len(got) < len(want) && time.Now().Before(end); {
+		b := make([]byte, 10000)
+		n, err := unix.Read(slave, b)
+		if err != nil {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		got += string(b[:n])
+	}
+	if got != want {
+		t.Errorf("%d bytes, want %d: %.100q", len(got), len(want), got)
+	}
+}
+
+// In packet mode nothing is touched.
 func TestPtyLosesWhatWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	master, slave, number := w.newPty()
+	if err := sys.SetPtyPacket(master, true); err != nil {
+		t.Fatal(err)
+	}
 	writeAll(t, slave, "output")
 	waitUnread(t, master, 6)
 	w.save(master, slave)
 	w.wantWarning(fmt.Sprintf("master of /dev/pts/%d", number), "6 bytes", "not saved")
-	if got := readOnce(t, master, 10); got != "output" {
+	if got := readOnce(t, master, 10); got != "\x00output" {
 		t.Errorf("the running program reads %q", got)
 	}
 }

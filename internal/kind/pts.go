@@ -45,24 +45,7 @@ func savePts(c *SaveContext, d *Desc, f *image.OpenFile, number int) error {
 	if !d.isDevTTY() {
 		det.Mode = d.Stat.Mode & sys.ModePerm
 	}
-	local, err := c.Local(d)
-	if err != nil {
-		return err
-	}
-	if c.firstOf(d) {
-		warnUnread(c, d.object(), int(local.Fd()))
-	}
 	return setDetail(f, det)
-}
-
-// firstOf reports whether d is the first open file of its device.
-func (c *SaveContext) firstOf(d *Desc) bool {
-	for _, o := range c.All {
-		if o.Stat.Rdev == d.Stat.Rdev && !o.isPtyMaster() && o.Stat.Mode&sys.ModeType == sys.ModeChar {
-			return o == d
-		}
-	}
-	return true
 }
 
 func (pts) Remake(r *RestoreContext, f *image.OpenFile) error {
@@ -184,6 +167,9 @@ func (p *ptyPair) settle(r *RestoreContext) error {
 	err := sys.SetTermios(fd, p.det.Termios)
 	if err == nil {
 		err = sys.SetWinsize(fd, p.det.Winsize)
+	}
+	if err == nil {
+		err = p.fill(r)
 	}
 	if err == nil && p.det.Pty.Packet {
 		err = sys.SetPtyPacket(fd, true)

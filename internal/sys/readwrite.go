@@ -34,6 +34,21 @@ func Unread(fd int) (int, error) {
 	return n, os.NewSyscallError("ioctl FIONREAD", err)
 }
 
+// Readable reports whether a read of fd would not wait.
+func Readable(fd int) bool { return polled(fd, unix.POLLIN) }
+
+// Writable reports whether a write to fd would not wait.
+func Writable(fd int) bool { return polled(fd, unix.POLLOUT) }
+
+func polled(fd int, event int16) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: event}}
+	err := retry(func() error {
+		_, err := unix.Poll(p, 0)
+		return err
+	})
+	return err == nil && p[0].Revents&event != 0
+}
+
 // Ready is what poll(2) reports at once about a descriptor.
 type Ready struct {
 	Hup bool // POLLHUP: of a pipe's read end, nobody has the other end open

@@ -46,6 +46,12 @@ func TermiosBytes(t Termios) []byte {
 	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&t)), unsafe.Sizeof(t))...)
 }
 
+// Parts of Termios.
+const (
+	TermICANON = unix.ICANON // of Lflag
+	TermVEOF   = unix.VEOF   // of Cc
+)
+
 // Winsize is struct winsize: a terminal's size in characters and pixels.
 type Winsize struct {
 	Row    uint16 `json:"row"`
