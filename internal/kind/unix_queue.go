@@ -34,8 +34,8 @@ func (unixSocket) find(c *SaveContext, d *Desc) error {
 	if err != nil {
 		return nil // Save says so
 	}
-	if _, done := c.queues[s.Ino]; done || s.Listens {
-		return nil
+	if _, done := c.queues[s.Ino]; done || s.Listens || s.Type == sys.SockSeqpacket && !s.HasPeer {
+		return nil // what is not connected can not be asked
 	}
 	local, err := c.Local(d)
 	if err != nil {

@@ -382,3 +382,15 @@ func TestUnixCredentials(t *testing.T) {
 		t.Errorf("credentials %+v, %v", c, err)
 	}
 }
+
+// A socket that is made for a connection but has none yet can not be read.
+func TestUnixSeqpacketNotConnected(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fd := w.keep(unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0))
+	w.save(fd)
+	w.restore()
+	if _, err := unix.Getpeername(fd); err != unix.ENOTCONN {
+		t.Errorf("it is connected: %v", err)
+	}
+}
