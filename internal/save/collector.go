@@ -142,7 +142,7 @@ func (c *collector) contents(ctx context.Context) error {
 	if err := c.image.Layout(layout); err != nil {
 		return &StoreError{c.o.Path, err}
 	}
-	if c.manifest.Files, err = files.describe(c.kin.fs, c.payloads(ctx)); err != nil {
+	if c.manifest.Files, err = files.describe(&c.kin, c.payloads(ctx)); err != nil {
 		return err
 	}
 	if err := c.refusal(); err != nil {

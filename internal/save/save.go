@@ -48,7 +48,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	defer w.Abort()
 
 	pfs := proc.Host()
-	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
+	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, given: o.Given, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
 	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
 	}
