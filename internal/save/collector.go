@@ -3,9 +3,11 @@ package save
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ckpt/internal/image"
@@ -81,6 +83,26 @@ func (c *collector) each(do func(*member) error) error {
 		}
 	}
 	return nil
+}
+
+// explain finds the words for an error that need not say which process it is
+// about.
+func (c *collector) explain(err error) error {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return err
+	}
+	// One that was killed while it stood is told as gone before it is seen to be.
+	for end := time.Now().Add(endTime); ; time.Sleep(time.Millisecond) {
+		for _, f := range c.frozen.processes {
+			if len(f.threads) > 0 && c.kin.over(f.pid) {
+				return ended(f.pid)
+			}
+		}
+		if !errors.Is(err, syscall.ESRCH) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // look reads from /proc what the frozen processes are.
