@@ -24,13 +24,12 @@ with warnings, 4 if they would not.`,
 		Args: exactly("PID"),
 	}
 	asJSON := jsonFlag(cmd)
-	given := givenFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		pid, err := parsePID(args[0])
 		if err != nil {
 			return err
 		}
-		r, err := save.Check(pid, nil, *given...)
+		r, err := save.Check(pid, nil)
 		if err != nil {
 			return err
 		}

@@ -161,20 +161,23 @@ func (b *Builder) Depart(what string, l Landing, count Arg) {
 // to make a call that has a remainder (abi.Regs.Sleep); it returns those with
 // which the thread sleeps for the remainder and goes on with r. The block must
 // be parked at park, and keep the data as it is now. If there are more sleeps
-// than there is room for, a register is changed that calls leave alone.
-func (b *Builder) SleepOn(r abi.Regs, park uint64) abi.Regs {
+// than there is room for, a register is changed that calls leave alone. awake is
+// the address of a word, if one is needed, that must be set to 0 in the process
+// of the thread: it is NobodySleeps in the others, which have the block as well.
+func (b *Builder) SleepOn(r abi.Regs, park uint64) (regs abi.Regs, awake Arg) {
 	request, remainder := r.Sleep()
 	if *request == remainder {
-		return r // one timespec for both: it has the rest already
+		return r, Arg{} // one timespec for both: it has the rest already
 	}
 	s := Sleep{Call: uint32(r.Rax), Request: *request, Return: r.Rip + syscallSize}
 	*request = remainder
 	if len(b.sleeps) < maxSleeps {
-		s.Awake = b.Reserve(8).Imm
+		awake = b.AlignedData([]byte{NobodySleeps, 0, 0, 0, 0, 0, 0, 0}, 8)
+		s.Awake = awake.Imm
 		r.Rip = park + sleepOff + uint64(len(b.sleeps))*sleepStride
 		b.sleeps = append(b.sleeps, s)
 	}
-	return r
+	return r, awake
 }
 
 // Slot allocates a slot for results.

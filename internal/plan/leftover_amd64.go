@@ -75,8 +75,11 @@ func (l *Leftover) stubUsed(mem io.ReaderAt, i int, altStacks []uint64) bool {
 		return true
 	}
 	awake := binary.LittleEndian.Uint64(word[:])
-	if awake == 0 {
+	switch awake {
+	case 0:
 		return true
+	case NobodySleeps:
+		return false
 	}
 	// A handler may even have come right before the last instruction. Its
 	// frame begins where the kernel puts it (arch/x86/kernel/signal.c,

@@ -33,6 +33,10 @@ type Sleep struct {
 	Awake   uint64 // offset in the block of the word for the last stack pointer, 0 before
 }
 
+// NobodySleeps is the word at Awake in a process that has the stub, but no thread
+// in it. No stack pointer is so low.
+const NobodySleeps = 1
+
 // The parts of the stub, as offsets in it.
 const (
 	sleepCall    = 5  // syscall

@@ -24,7 +24,7 @@ var (
 func asleep(t testing.TB, r abi.Regs) (block []byte, landing abi.Regs) {
 	t.Helper()
 	b := NewBuilder()
-	landing = b.SleepOn(r, sleepPark)
+	landing, _ = b.SleepOn(r, sleepPark)
 	b.Leave("leave", Landing{PC: Sigreturn()})
 	p, err := b.Build()
 	if err != nil {
@@ -165,6 +165,7 @@ func TestLeftoverUsed(t *testing.T) {
 	}{
 		{"no stub", none, 0, jump, 0, false},
 		{"not ended", block, 0, 0, 0, true},
+		{"another process's", block, NobodySleeps, jump, 0, false},
 		{"ended", block, stack + 0x3000, jump - 1, 0, false},
 		{"handler before the jump", block, stack + 0x3000, jump, 0, true},
 		{"above the stack pointer", block, stack + 0x1000, jump, 0, false},
@@ -207,15 +208,20 @@ func TestManySleeps(t *testing.T) {
 	t.Parallel()
 	b := NewBuilder()
 	var landings []abi.Regs
+	var awake []uint64
 	for i := range uint64(maxSleeps + 1) {
 		r := nanosleep
 		r.Rdi, r.Rip = 0x5000+i, 0x401000+8*i
-		landings = append(landings, b.SleepOn(r, sleepPark))
+		landing, word := b.SleepOn(r, sleepPark)
+		landings, awake = append(landings, landing), append(awake, word.Imm)
 	}
 	b.Leave("leave", Landing{PC: Sigreturn()})
 	block, err := Encode(mustBuild(t, b), Options{Park: sleepPark, ErrFD: 2})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, at := range awake[:maxSleeps] {
+		binary.LittleEndian.PutUint64(block[at:], 0) // all are in this process
 	}
 	l, err := FindLeftover(memoryAt{sleepPark, block}, sleepPark)
 	if err != nil {

@@ -72,7 +72,7 @@ func checkMemory(p *image.Process) error {
 }
 
 func checkStrings(p *image.Process) error {
-	if !filepath.IsAbs(p.Cwd) || strings.ContainsRune(p.Cwd, 0) {
+	if !p.Zombie && !filepath.IsAbs(p.Cwd) || strings.ContainsRune(p.Cwd, 0) {
 		return fmt.Errorf("working directory %q", p.Cwd)
 	}
 	ids := map[int]bool{}

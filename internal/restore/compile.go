@@ -21,124 +21,125 @@ type compiled struct {
 }
 
 // compile makes the plan. Its size decides how much address space it needs,
-// and where that is decides what the plan says; so a first guess is doubled
-// until it fits.
+// and where that is decides what the plan says; so if the first guess was too
+// small, it is made again.
 func (p *preparation) compile() (*compiled, error) {
-	v, err := newVDSO(p)
-	if err != nil {
-		return nil, err
+	p.vdsos = nil
+	var vdsoSize uint64
+	for _, m := range p.members {
+		v, err := newVDSO(p, m)
+		if err != nil {
+			return nil, m.refuse(err)
+		}
+		p.vdsos, vdsoSize = append(p.vdsos, v), max(vdsoSize, v.size())
 	}
-	for room := uint64(1 << 20); ; room *= 2 {
+	for room := roomFor(len(p.members)); ; {
+		s := p.newSite()
 		// Room for the vDSO, for the block, for the executable (only until the
-		// first op), and for shared memory on its way to its places.
-		gap, err := findGap(p.process.Areas, v.size()+2*room+largestShared(p.process.Areas))
+		// first op), and for what all processes share.
+		gap, err := findGap(p.areas(), vdsoSize+2*room+s.scratchSize())
 		if err != nil {
 			return nil, &HostError{Reason: err.Error()}
 		}
-		c := &compiled{park: gap.start + v.size(), errFD: int(p.files.errFD.Fd())}
+		c := &compiled{park: gap.start + vdsoSize, errFD: int(p.files.errFD.Fd())}
 		c.load = c.park + room
-		w := &writer{p: p, b: plan.NewBuilder(), t: &p.process.Threads[0], v: v, work: span{gap.start, c.park + room}, block: c.park, scratch: c.load + room}
+		s.work, s.block, s.scratch = span{gap.start, c.park + room}, c.park, c.load+room
+		w := &writer{p: p, b: plan.NewBuilder(), site: s, birth: p.lineage.root}
+		w.is(p.members[0])
 		if c.plan, err = w.write(); err != nil {
 			return nil, err
 		}
 		if c.plan.Size() <= room {
 			return c, nil
 		}
+		for room < c.plan.Size() {
+			room *= 2
+		}
 	}
 }
 
 // writer writes the plan of one process.
 type writer struct {
+	*site
 	p     *preparation
 	b     *plan.Builder
-	v     *vdso
-	work  span   // what the saved process does not use: the vDSO's parking place and the block
-	block uint64 // address of the block
-	// scratch is free until the plan's end, for as much as largestShared says.
-	scratch uint64
-	keep    uint64 // of the block stays mapped: code and signal frames
+	birth *birth
 
-	t      *image.Thread              // whose list b is
-	frames map[int]plan.Arg           // by index of the thread
-	meet   meeting                    // where the threads wait for each other
+	// Not for temporary processes:
+	m *member
+	v *vdso         // of its memory
+	t *image.Thread // whose list b is
+
 	newIDs map[*image.Thread]plan.Arg // words for new thread ids
+}
+
+// is says which process of the image it is.
+func (w *writer) is(m *member) {
+	w.m, w.t, w.v = m, &m.process.Threads[0], w.vdsos[m.index]
 }
 
 // write tells the plan in the order of its execution.
 func (w *writer) write() (*plan.Plan, error) {
 	w.putFrames()
 	if w.p.guardian != nil {
-		w.beget(w.p.guardian)
+		w.makeFirst(w.p.guardian)
 	}
 	w.forget()
 	w.enterTimeNamespace()
 	w.v.park(w.b, w.work.start)
 	w.emptyAddressSpace()
-	if err := w.memory(); err != nil {
+	w.shareScratch()
+	if err := w.writeProcess(); err != nil {
 		return nil, err
 	}
-	if err := w.v.settle(w.b, w.work.start); err != nil {
-		return nil, err
+	return w.b.Build()
+}
+
+// writeProcess tells what one process does, from the moment when it is there.
+func (w *writer) writeProcess() error {
+	if err := w.family(); err != nil {
+		return err
 	}
-	w.bounds()
-	if err := w.p.files.place(w.b, w.p.process, nil); err != nil {
-		return nil, err
+	w.settle()
+	if err := w.space(); err != nil {
+		return err
 	}
+	if err := w.p.files.place(w.b, w.m.process, w.rendezvous()); err != nil {
+		return w.m.refuse(err)
+	}
+	w.inheritance()
 	w.processState()
+	w.awaitZombies()
 	w.signals()
 	w.startThreads()
 	if !w.t.Dead {
 		w.threadState()
 	}
 	w.awaitThreads()
-	w.limits()
+	w.resourceLimits()
 	w.credentials()
 	w.dumpable()
-	if err := w.timers(); err != nil {
-		return nil, err
+	if err := w.makeTimers(); err != nil {
+		return w.m.refuse(err)
 	}
+	w.meetAll(w.complete)
+	w.startTimers()
+	w.beIndependent()
 	w.leave()
-	return w.b.Build()
+	return nil
 }
 
-// putFrames puts the signal frames through which the threads get their registers
-// into the plan's data. They come first, with all that must stay, so that they
-// are near the block's start: from the code to the last frame the block stays
-// mapped for good.
-func (w *writer) putFrames() {
-	threads := w.p.process.Threads
-	if w.others() > 0 {
-		w.meet = newMeeting(w.b)
+// space gives the process its memory.
+func (w *writer) space() error {
+	w.fallAsleep()
+	if err := w.memory(); err != nil {
+		return w.m.refuse(err)
 	}
-	regs := make([]abi.Regs, len(threads))
-	for i := range threads {
-		t := &threads[i]
-		regs[i] = t.Regs
-		if w.v.aside && w.v.behindEntry(t.Regs.Rip) {
-			regs[i].Rip += w.v.asideBy(w.work.start)
-		}
-		if t.RestOfSleep {
-			regs[i] = w.b.SleepOn(regs[i], w.block)
-		}
+	if err := w.v.settle(w.b, w.work.start); err != nil {
+		return w.m.refuse(err)
 	}
-	const align = 64
-	w.frames = map[int]plan.Arg{}
-	for i := range threads {
-		if t := &threads[i]; !t.Dead {
-			at := w.b.ReserveAligned(0, align)
-			frame := abi.SignalFrame(regs[i], t.XSave, t.SigMask, altStack(t), w.block+at.Imm, w.block+plan.Sigreturn().Imm)
-			w.frames[i] = w.b.AlignedData(frame, align)
-		}
-	}
-	w.keep = w.b.ReserveAligned(0, pageSize).Imm
-}
-
-// altStack is the alternate signal stack as sigaltstack(2) takes it: whether a
-// thread is on it is no setting.
-func altStack(t *image.Thread) abi.StackT {
-	s := t.AltStack
-	s.Flags &^= abi.SSOnStack
-	return s
+	w.bounds()
+	return nil
 }
 
 // emptyAddressSpace unmaps everything but the place of work.
@@ -148,26 +149,29 @@ func (w *writer) emptyAddressSpace() {
 	}
 }
 
+// beIndependent lets each process live or die on its own.
+func (w *writer) beIndependent() {
+	if w.p.isTree() {
+		w.parentDeathSignal(w.t.PDeathSig)
+	}
+	w.meetAll(w.leaving)
+}
+
 // leave lets the kernel give the thread all its registers at once, and the
 // program runs.
 func (w *writer) leave() {
 	w.b.Call("close the message descriptor", abi.SysClose, plan.Imm(uint64(w.p.files.errFD.Fd())))
-	if w.p.process.Stopped {
+	w.awaitStopped()
+	if w.m.process.Stopped {
 		// It takes effect here and now, and the program goes on at SIGCONT.
-		w.b.Call("stop the program again", abi.SysKill, plan.Int(w.p.newTID()), plan.Int(int(syscall.SIGSTOP)))
+		w.b.Call("stop the program again", abi.SysKill, plan.Int(w.newPID()), plan.Int(int(syscall.SIGSTOP)))
 	}
 	w.letGo()
-	land := w.landing(0)
-	land.Keep = w.keep
-	if w.t.Dead {
-		land = plan.Landing{PC: plan.EndThread(), Keep: w.keep}
+	w.unmapWords()
+	land := plan.Landing{PC: plan.EndThread()}
+	if !w.t.Dead {
+		land = w.landing(0)
 	}
+	land.Keep = w.keep
 	w.b.Leave("continue the program", land)
-}
-
-// landing is where a thread of the process leaves to.
-func (w *writer) landing(thread int) plan.Landing {
-	sp := w.frames[thread]
-	sp.Imm = abi.SignalFrameSP(sp.Imm)
-	return plan.Landing{PC: plan.Sigreturn(), SP: sp}
 }

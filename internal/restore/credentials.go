@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/plan"
@@ -12,7 +13,7 @@ import (
 // credentials gives up the rights that the program did not have, and then sets
 // what a change of ids would clear. To the kernel they are a thread's own.
 func (w *writer) credentials() {
-	c, own := w.p.process.Credentials, w.p.host.status
+	c, own := w.m.process.Credentials, w.p.host.status
 	for bit := uint64(0); bit < 64; bit++ {
 		if own.CapBnd&^c.Bounding&(1<<bit) != 0 {
 			// Without CAP_SETPCAP it stays; warnCredentials has said so.
@@ -32,14 +33,24 @@ func (w *writer) credentials() {
 		w.ids(c.UID, c.GID)
 	}
 	w.capabilities(newIDs)
-	w.b.Call("set the keep-capabilities flag", abi.SysPrctl, plan.Imm(abi.PrSetKeepCaps), plan.Imm(flag(w.p.process.Attributes.KeepCaps)))
-	w.b.Call("set the parent death signal", abi.SysPrctl, plan.Imm(abi.PrSetPDeathSig), plan.Int(w.t.PDeathSig))
+	w.b.Call("set the keep-capabilities flag", abi.SysPrctl, plan.Imm(abi.PrSetKeepCaps), plan.Imm(flag(w.m.process.Attributes.KeepCaps)))
+	if w.p.isTree() && w.t == &w.m.process.Threads[0] {
+		// Other ids have cleared it; what it has to be comes when all are
+		// complete, see beIndependent.
+		w.parentDeathSignal(int(syscall.SIGKILL))
+		return
+	}
+	w.parentDeathSignal(w.t.PDeathSig)
+}
+
+func (w *writer) parentDeathSignal(signal int) {
+	w.b.Call("set the parent death signal", abi.SysPrctl, plan.Imm(abi.PrSetPDeathSig), plan.Int(signal))
 }
 
 // dumpable sets what changes of ids reset for the whole process: it comes when
 // all threads have theirs.
 func (w *writer) dumpable() {
-	if d := w.p.process.Attributes.Dumpable; d == 0 || d == 1 {
+	if d := w.m.process.Attributes.Dumpable; d == 0 || d == 1 {
 		w.b.Call("set the dumpable attribute", abi.SysPrctl, plan.Imm(abi.PrSetDumpable), plan.Int(d))
 	}
 }
@@ -61,7 +72,7 @@ func (w *writer) ids(uid, gid [4]int) {
 
 // capabilities sets the capabilities, as far as we have them to give.
 func (w *writer) capabilities(changed bool) {
-	c, own := w.p.process.Credentials, w.p.host.status
+	c, own := w.m.process.Credentials, w.p.host.status
 	if !changed && c.Permitted == own.CapPrm && c.Effective == own.CapEff && c.Inheritable == own.CapInh && c.Ambient == own.CapAmb {
 		return
 	}
@@ -105,18 +116,18 @@ func capabilitySets(effective, permitted, inheritable uint64) []byte {
 
 // warnCredentials says what rights the program will not have again, and which
 // it can not be rid of.
-func (p *preparation) warnCredentials() {
-	c, own := p.process.Credentials, p.host.status
+func (p *preparation) warnCredentials(m *member) {
+	c, own := m.process.Credentials, p.host.status
 	if missing := c.Permitted &^ own.CapPrm; missing != 0 {
-		p.o.Warn("capabilities", fmt.Sprintf("the program had %#x more than you can give it", missing))
+		p.o.Warn(m.name+"capabilities", fmt.Sprintf("the program had %#x more than you can give it", missing))
 	}
 	if extra := own.CapBnd &^ c.Bounding; extra != 0 && own.CapEff&capSetpcap == 0 {
-		p.o.Warn("capability bounding set", fmt.Sprintf("has %#x more than the program had, which you may not drop", extra))
+		p.o.Warn(m.name+"capability bounding set", fmt.Sprintf("has %#x more than the program had, which you may not drop", extra))
 	}
 	if !slices.Equal(c.Groups, own.Groups) && own.CapEff&capSetgid == 0 {
-		p.o.Warn("supplementary groups", fmt.Sprintf("are %v, and were %v when it was saved", own.Groups, c.Groups))
+		p.o.Warn(m.name+"supplementary groups", fmt.Sprintf("are %v, and were %v when it was saved", own.Groups, c.Groups))
 	}
-	if own.NoNewPrivs && !p.process.Attributes.NoNewPrivs {
-		p.o.Warn("no_new_privs", "is set here, and was not when it was saved")
+	if own.NoNewPrivs && !m.process.Attributes.NoNewPrivs {
+		p.o.Warn(m.name+"no_new_privs", "is set here, and was not when it was saved")
 	}
 }

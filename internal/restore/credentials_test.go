@@ -68,7 +68,7 @@ func TestCredentialsOfUsers(t *testing.T) {
 	p.process.Credentials.Permitted = 1 << 13
 	who.CapBnd, who.NoNewPrivs = 0x3ff, true
 	p.o.Warn = func(object, _ string) { warnings = append(warnings, object) }
-	p.warnCredentials()
+	p.warnCredentials(&member{process: p.process})
 	if want := []string{"capabilities", "capability bounding set", "supplementary groups", "no_new_privs"}; !slices.Equal(warnings, want) {
 		t.Errorf("warnings %q, want %q", warnings, want)
 	}

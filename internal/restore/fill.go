@@ -82,7 +82,7 @@ func (w *writer) fillTogether(ours, theirs []fillPiece) {
 	w.b.Await("wait until all memory is filled", done, plan.Imm(1))
 	const noSuchProcess = -3 // ESRCH
 	w.b.Call("wait until the thread that filled memory is gone", abi.SysTgkill,
-		plan.Int(w.p.newTID()), plan.Arg{Slot: tid}, plan.Imm(0)).Until(plan.Int(noSuchProcess))
+		plan.Int(w.newPID()), plan.Arg{Slot: tid}, plan.Imm(0)).Until(plan.Int(noSuchProcess))
 	w.b.Free(tid)
 }
 

@@ -1,17 +1,17 @@
 package restore
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/image"
-	"ckpt/internal/plan"
 	"ckpt/internal/proc"
 	"ckpt/internal/sys"
 )
@@ -30,6 +30,7 @@ type guardian struct {
 	// the terminal where we have it. Else it is in ours: a pipeline is one group.
 	own        bool
 	foreground bool
+	tree       bool // there are several processes
 }
 
 // newGuardian prepares the place of a process with the id pid.
@@ -48,43 +49,22 @@ func newGuardian(pid int) (*guardian, *os.File, error) {
 }
 
 // ids are the ids that those of the image become.
-func (g *guardian) ids(p *image.Process) (pids, groups map[int]int) {
-	pids = map[int]int{}
-	for i := range p.Threads {
-		pids[p.Threads[i].TID] = p.Threads[i].TID
+func (g *guardian) ids(m *image.Manifest) (pids, groups map[int]int) {
+	pids, groups = map[int]int{}, map[int]int{}
+	for i := range m.Processes {
+		p := &m.Processes[i]
+		for j := range p.Threads {
+			pids[p.Threads[j].TID] = p.Threads[j].TID
+		}
+		groups[p.PGID] = p.PGID
 	}
 	group := sys.ProcessGroup()
 	if g.own {
 		group = g.pid
 	}
-	return pids, map[int]int{p.PGID: group}
+	groups[m.Processes[0].PGID] = group
+	return pids, groups
 }
-
-// beget adds the making of the process with the saved id, which walks on.
-func (w *writer) beget(g *guardian) {
-	first := w.b
-	all := first.Data(words(^uint64(0)))
-	first.Call("block all signals", abi.SysRtSigprocmask, plan.Imm(sigSetMask), all, plan.Imm(0), plan.Imm(8))
-	id := first.Data(words(uint64(g.pid)))
-	args := words(abi.CloneParent, 0, 0, 0, 0, 0, 0, 0, w.block+id.Imm, 1)
-	own, step := first.Spawn(fmt.Sprintf("start process %d", g.pid), abi.SysClone3, first.Data(args), plan.Int(len(args)))
-	step.Want(plan.Int(g.pid))
-	first.Call("end the process that started it", abi.SysExitGroup)
-	w.b = own
-	if !g.own {
-		return
-	}
-	own.Call("begin a process group", abi.SysSetpgid)
-	if g.foreground {
-		tty := own.Slot()
-		own.Call("open the terminal", abi.SysOpen, own.CString("/dev/tty"), plan.Imm(syscall.O_RDWR)).Store(tty)
-		own.Call("put the process group into the foreground", abi.SysIoctl, plan.Arg{Slot: tty}, plan.Imm(syscall.TIOCSPGRP), own.Data(words(uint64(g.pid))))
-		own.Call("close the terminal", abi.SysClose, plan.Arg{Slot: tty})
-		own.Free(tty)
-	}
-}
-
-const sigSetMask = 2 // SIG_SETMASK
 
 // start starts the interpreter with the descriptors that it needs.
 func (g *guardian) start(program *os.File, name string, passed []*os.File) (int, error) {
@@ -106,6 +86,12 @@ func (g *guardian) start(program *os.File, name string, passed []*os.File) (int,
 		return 0, err
 	}
 	defer syscall.Close(fd)
+	if g.tree {
+		// Whoever loses its parent while the tree is made is ours.
+		if _, err := sys.Prctl(abi.PrSetChildSubreaper, 1); err != nil {
+			return 0, err
+		}
+	}
 	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{name}, &syscall.ProcAttr{Files: files})
 	if err != nil {
 		return 0, fmt.Errorf("start the interpreter of the plan: %w", err)
@@ -121,8 +107,9 @@ func (g *guardian) begin(first int) error {
 	defer signal.Stop(stop)
 	done := make(chan string, 1)
 	go func() {
-		said, _ := io.ReadAll(g.messages)
-		done <- string(said)
+		// The first one to fail says why; the others may be waiting for it.
+		said, _ := bufio.NewReader(g.messages).ReadString('\n')
+		done <- said
 	}()
 	var said string
 	var interrupted bool
@@ -134,6 +121,9 @@ func (g *guardian) begin(first int) error {
 			interrupted = true
 			g.kill(first)
 		}
+	}
+	if said != "" {
+		g.kill(first)
 	}
 	g.messages.Close()
 	status, err := waitFor(first, 0)
@@ -149,7 +139,10 @@ func (g *guardian) begin(first int) error {
 	case status.Signaled() || status.ExitStatus() != 0:
 		return fmt.Errorf("the process that starts the program ended with %v", &EndedError{status})
 	}
-	return nil
+	if g.tree {
+		_, err = sys.Prctl(abi.PrSetChildSubreaper, 0)
+	}
+	return err
 }
 
 // kill kills what was made, if it is ours.
@@ -164,7 +157,25 @@ func (g *guardian) kill(first int) {
 func (g *guardian) end() {
 	g.kill(g.pid)
 	_, _ = waitFor(g.pid, 0)
+	for g.tree && killOrphans() {
+	}
 	g.takeTerminal(sys.ProcessGroup())
+}
+
+// killOrphans kills the processes that had been made for others to be their
+// parents, and became our children. It reports whether there may be more.
+func killOrphans() bool {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
+	if err != nil {
+		return false // they end by themselves, see awaitAdoption
+	}
+	for _, child := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
+	_, err = waitFor(-1, 0)
+	return err == nil
 }
 
 // waitFor is wait4(2).

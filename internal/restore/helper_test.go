@@ -111,7 +111,7 @@ func compiledPlan(t testing.TB, m *image.Manifest, memory ...content) *compiled 
 // steps are the system calls nr of the plan that write writes.
 func steps(t testing.TB, p *preparation, nr uint32, write func(w *writer)) (*plan.Plan, []plan.Op) {
 	t.Helper()
-	w := &writer{p: p, b: plan.NewBuilder(), t: p.thread, v: &vdso{}}
+	w := newWriter(p)
 	write(w)
 	w.b.Call("end", abi.SysExitGroup)
 	pl, err := w.b.Build()
@@ -119,6 +119,20 @@ func steps(t testing.TB, p *preparation, nr uint32, write func(w *writer)) (*pla
 		t.Fatal(err)
 	}
 	return pl, calls(pl, nr)
+}
+
+// newWriter writes parts of the plan of p's first process.
+func newWriter(p *preparation) *writer {
+	if p.members == nil {
+		p.members = []*member{{process: p.process, thread: p.thread}}
+	}
+	root := &birth{pid: p.process.PID, process: p.process}
+	p.lineage = &lineage{root: root, all: []*birth{root}}
+	s := &site{lineage: p.lineage, vdsos: []*vdso{{}}, frames: make([]frames, 1)}
+	if p.m != nil {
+		s.objects = p.objects()
+	}
+	return &writer{p: p, b: plan.NewBuilder(), site: s, birth: root, m: p.members[0], t: p.thread, v: &vdso{}}
 }
 
 func calls(p *plan.Plan, nr uint32) (ops []plan.Op) {

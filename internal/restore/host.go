@@ -70,12 +70,12 @@ func (p *preparation) compareHost() error {
 			Advice: "restore on a machine with these features; the image is untouched",
 		}
 	}
-	return p.compareUser()
+	return nil
 }
 
 // compareUser refuses to run the program with other rights than it had.
-func (p *preparation) compareUser() error {
-	c, own := p.process.Credentials, p.host.status
+func (p *preparation) compareUser(m *member) error {
+	c, own := m.process.Credentials, p.host.status
 	if c.UID == own.Uid && c.GID == own.Gid {
 		return nil
 	}

@@ -56,7 +56,9 @@ func TestCompareHost(t *testing.T) {
 		}
 		p := &preparation{m: m, process: &m.Processes[0], host: host}
 		test.change(p)
-		err = p.compareHost()
+		if err = p.compareHost(); err == nil {
+			err = p.compareUser(&member{process: p.process})
+		}
 		var refused *HostError
 		switch {
 		case test.want == "" && err != nil:

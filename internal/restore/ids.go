@@ -26,6 +26,9 @@ import (
 // chooseIDs decides whether the process and its threads keep their ids, or
 // refuses.
 func (p *preparation) chooseIDs() (err error) {
+	if p.isTree() {
+		return p.keepAllIDs()
+	}
 	threads := p.process.Threads
 	if len(threads) == 1 && p.o.PID != PIDKeep {
 		return nil
@@ -69,10 +72,9 @@ func (p *preparation) takenIDs() string {
 	if err := sys.ProbeSetTID(); err != nil {
 		return "choosing it takes CAP_CHECKPOINT_RESTORE"
 	}
-	inPlace := p.process.PID == os.Getpid()
-	for i := range p.process.Threads {
-		tid := p.process.Threads[i].TID
-		if i == 0 && inPlace {
+	inPlace := p.process.PID == os.Getpid() && !p.isTree()
+	for _, tid := range p.neededIDs() {
+		if tid == p.process.PID && inPlace {
 			continue
 		}
 		if tid == os.Getpid() {

@@ -14,7 +14,7 @@ import (
 // the restart began, or the Go runtime has sent them to its own threads. A
 // signal that somebody sends during the restore still reaches the program.
 func (w *writer) forget() {
-	for which := range w.p.process.Timers.Interval {
+	for which := range w.m.process.Timers.Interval {
 		w.b.Call("stop the restart's interval timer", abi.SysSetitimer, plan.Imm(uint64(which)), w.b.Data(words(0, 0, 0, 0)), plan.Imm(0))
 	}
 	own := w.p.host.status

@@ -52,7 +52,7 @@ func (p *preparation) inherit() error {
 	}
 	syscall.Umask(p.process.Umask)
 	// Both decide how the kernel lays out the fresh process.
-	if l := p.limits[sys.RlimitStack]; l.Cur != 0 {
+	if l := p.members[0].limits[sys.RlimitStack]; l.Cur != 0 {
 		if err := sys.SetLimit(sys.RlimitStack, l.Cur, l.Max); err != nil {
 			return err
 		}
@@ -88,11 +88,11 @@ func (p *preparation) warnIf(object, instead string, err error) {
 	}
 }
 
-// newTID is the id that the process and its first thread will have: the saved
+// newPID is the id that the process and its first thread will have: the saved
 // one if there is a guardian; else an execve keeps ours.
-func (p *preparation) newTID() int {
-	if p.guardian != nil {
-		return p.process.PID
+func (w *writer) newPID() int {
+	if w.p.guardian != nil {
+		return w.m.process.PID
 	}
 	return os.Getpid()
 }

@@ -17,11 +17,11 @@ var limitNames = [...]string{
 	"locked memory", "address space", "file locks", "pending signals", "message queues", "nice value", "real-time priority", "real-time CPU time",
 }
 
-// limits sets the resource limits when all else is made that they could stand
+// resourceLimits sets the resource limits when all else is made that they could stand
 // in the way of. That of the stack also chose the layout of the fresh process,
 // see launch.
-func (w *writer) limits() {
-	for res, l := range w.p.limits {
+func (w *writer) resourceLimits() {
+	for res, l := range w.m.limits {
 		w.b.Call("set the limit of "+limitNames[res], abi.SysPrlimit64, plan.Imm(0), plan.Imm(uint64(res)),
 			w.b.Data(words(l.Cur, l.Max)), plan.Imm(0))
 	}
@@ -30,10 +30,9 @@ func (w *writer) limits() {
 // takeLimits finds out which of the saved resource limits the process can have:
 // raising a hard limit takes a privilege that the program may have had and we
 // have not. Soft limits that a restore itself may run into are raised.
-func (p *preparation) takeLimits() error {
+func (p *preparation) takeLimits(m *member) error {
 	var lower []string
-	p.limits = nil
-	for res, l := range p.process.Limits {
+	for res, l := range m.process.Limits {
 		cur, max, err := sys.Limit(res)
 		if err != nil {
 			return err
@@ -46,7 +45,7 @@ func (p *preparation) takeLimits() error {
 				l = image.Rlimit{Cur: min(l.Cur, max), Max: max}
 			}
 		}
-		p.limits = append(p.limits, l)
+		m.limits = append(m.limits, l)
 		switch res {
 		case sys.RlimitData, sys.RlimitNofile, sys.RlimitMemlock, sys.RlimitAS:
 			if err := sys.SetLimit(res, max, max); err != nil {
@@ -54,26 +53,24 @@ func (p *preparation) takeLimits() error {
 			}
 		}
 		if res == sys.RlimitNofile {
-			if err := p.checkNumbers(max); err != nil {
+			if err := m.checkNumbers(max); err != nil {
 				return err
 			}
 		}
 	}
 	if len(lower) > 0 {
-		p.o.Warn("resource limits", "you may not raise them: "+strings.Join(lower, ", "))
+		p.o.Warn(m.name+"resource limits", "you may not raise them: "+strings.Join(lower, ", "))
 	}
 	return nil
 }
 
 // checkNumbers refuses descriptor numbers that this process can not have.
-func (p *preparation) checkNumbers(limit uint64) error {
-	for i := range p.m.Processes {
-		for _, d := range p.m.Processes[i].Descriptors {
-			if uint64(d.FD) >= limit {
-				return &HostError{
-					Reason: fmt.Sprintf("the program has descriptor %d open, and your limit of open files is %d", d.FD, limit),
-					Advice: "raise it with ulimit -n, or as root",
-				}
+func (m *member) checkNumbers(limit uint64) error {
+	for _, d := range m.process.Descriptors {
+		if uint64(d.FD) >= limit {
+			return &HostError{
+				Reason: fmt.Sprintf("the program has descriptor %d open, and your limit of open files is %d", d.FD, limit),
+				Advice: "raise it with ulimit -n, or as root",
 			}
 		}
 	}

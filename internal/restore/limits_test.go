@@ -15,6 +15,7 @@ func TestTakeLimits(t *testing.T) {
 	m := sample(t)
 	var warnings []string
 	p := &preparation{m: m, process: &m.Processes[0]}
+	one := &member{process: p.process}
 	p.o.Warn = func(object, text string) { warnings = append(warnings, object+": "+text) }
 	low := image.Rlimit{Cur: 1, Max: 2}
 	p.process.Limits[sys.RlimitStack] = low
@@ -25,13 +26,13 @@ func TestTakeLimits(t *testing.T) {
 	}
 	high := image.Rlimit{Cur: 39, Max: 40}
 	p.process.Limits[nice] = high
-	if err := p.takeLimits(); err != nil {
+	if err := p.takeLimits(one); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.limits[sys.RlimitStack]; got != low || len(p.limits) != 16 {
-		t.Errorf("stack %+v of %d limits, want %+v", got, len(p.limits), low)
+	if got := one.limits[sys.RlimitStack]; got != low || len(one.limits) != 16 {
+		t.Errorf("stack %+v of %d limits, want %+v", got, len(one.limits), low)
 	}
-	switch got := p.limits[nice]; {
+	switch got := one.limits[nice]; {
 	case got == high && warnings == nil:
 	case got.Max == own && got.Cur == min(high.Cur, own) && len(warnings) == 1 && strings.Contains(warnings[0], "nice value "):
 	default:

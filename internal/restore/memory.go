@@ -21,10 +21,10 @@ var advice = []struct {
 // memory maps every area where it was, fills them all, and then gives each what
 // could be in the way of that.
 func (w *writer) memory() error {
-	w.sharedObjects()
+	w.mapObjects()
 	var mappings []mapping
-	for i := range w.p.process.Areas {
-		a := &w.p.process.Areas[i]
+	for i := range w.m.process.Areas {
+		a := &w.m.process.Areas[i]
 		switch a.Kind {
 		case image.VDSO, image.VVar:
 			continue // see vdso.settle
@@ -68,7 +68,10 @@ func (w *writer) mapArea(a *image.Area) (mapping, error) {
 	if err != nil {
 		return mapping{}, err
 	}
-	fills := w.p.fills(a, source.unchanged)
+	var fills []image.Piece
+	if !w.ownContent(a) {
+		fills = w.fills(a, source.unchanged)
+	}
 	prot := a.Prot
 	if len(fills) > 0 || a.Kind == image.SharedAnonymous {
 		prot |= image.ProtRead | image.ProtWrite
@@ -173,14 +176,14 @@ func anonymousName(name string) (string, bool) {
 
 // fills lists what has to be read into an area, in long pieces. onlyDirty
 // leaves out what the mapped file has anyway.
-func (p *preparation) fills(a *image.Area, onlyDirty bool) []image.Piece {
+func (w *writer) fills(a *image.Area, onlyDirty bool) []image.Piece {
 	ranges := []image.AddrRange{{Start: a.Start, End: a.End}}
 	if onlyDirty {
 		ranges = a.Dirty
 	}
 	var out []image.Piece
 	for _, r := range ranges {
-		out = p.image.Space(0).AppendPieces(out, uint64(r.Start), uint64(r.End))
+		out = w.p.image.Space(w.m.index).AppendPieces(out, uint64(r.Start), uint64(r.End))
 	}
 	return out
 }

@@ -24,6 +24,7 @@ func memorySteps(t *testing.T, a image.Area, memory ...content) []plan.Op {
 	m.Processes[0].Areas = []image.Area{a}
 	p, _ := steps(t, prepared(t, m, memory...), 0, func(w *writer) {
 		w.scratch = 0x700000000000
+		w.makeObjects()
 		if err := w.memory(); err != nil {
 			t.Fatal(err)
 		}
@@ -134,21 +135,21 @@ func TestFills(t *testing.T) {
 			Dirty: []image.AddrRange{{Start: 0x401000, End: 0x402000}, {Start: 0x408000, End: 0x40a000}}},
 	}
 	p := prepared(t, m, content{0x400000, bytes.Repeat([]byte{1}, 2*pageSize)}, content{0x409000, bytes.Repeat([]byte{2}, 3*pageSize)})
-	a := &m.Processes[0].Areas[0]
+	a, w := &m.Processes[0].Areas[0], newWriter(p)
 	spans := func(pieces []image.Piece) (s []span) {
 		for _, f := range pieces {
 			s = append(s, span{f.Addr, f.Addr + f.Len})
 		}
 		return s
 	}
-	if got, want := spans(p.fills(a, false)), []span{{0x400000, 0x402000}, {0x409000, 0x40c000}}; !slices.Equal(got, want) {
+	if got, want := spans(w.fills(a, false)), []span{{0x400000, 0x402000}, {0x409000, 0x40c000}}; !slices.Equal(got, want) {
 		t.Errorf("all: %x, want %x", got, want)
 	}
-	if got, want := spans(p.fills(a, true)), []span{{0x401000, 0x402000}, {0x409000, 0x40a000}}; !slices.Equal(got, want) {
+	if got, want := spans(w.fills(a, true)), []span{{0x401000, 0x402000}, {0x409000, 0x40a000}}; !slices.Equal(got, want) {
 		t.Errorf("what was written to: %x, want %x", got, want)
 	}
 	// The pieces are where the bytes are.
-	for _, f := range p.fills(a, true) {
+	for _, f := range w.fills(a, true) {
 		b := make([]byte, f.Len)
 		if _, err := p.image.File().ReadAt(b, int64(f.Pos)); err != nil {
 			t.Fatal(err)

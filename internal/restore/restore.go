@@ -84,11 +84,14 @@ type preparation struct {
 	o       Options
 	image   *image.Image
 	m       *image.Manifest
-	process *image.Process
-	thread  *image.Thread // the first one that lives
+	members []*member
+	process *image.Process // of the first one
+	thread  *image.Thread  // and of that the first one that lives
+	lineage *lineage
+	vdsos   []*vdso // by index of the member, see compile
 	host    *host
 	files   *files
-	limits  []image.Rlimit // those it gets, see takeLimits
+	ownPID  int // of restore
 	// guardian is what restore becomes if the process keeps its id; nil: it
 	// becomes the process. The interpreter writes its messages to the one end
 	// of a pipe then.
@@ -117,18 +120,15 @@ func prepare(o Options) (*preparation, error) {
 }
 
 func (p *preparation) open() error {
-	if n := len(p.m.Processes); n != 1 {
-		return &HostError{Reason: fmt.Sprintf("the image holds %d processes, and this version restores one", n)}
-	}
-	p.process = &p.m.Processes[0]
-	p.thread = &p.process.Threads[0]
-	if p.thread.Dead && len(p.process.Threads) > 1 {
-		p.thread = &p.process.Threads[1]
-	}
-	if err := checkManifest(p.process); err != nil {
+	var err error
+	if p.members, err = newMembers(p.m); err != nil {
 		return fmt.Errorf("%s: %w", p.o.Path, err)
 	}
-	var err error
+	p.process, p.thread = p.members[0].process, p.members[0].thread
+	if p.lineage, err = newLineage(p.m); err != nil {
+		return err
+	}
+	p.ownPID = os.Getpid()
 	if p.host, err = lookAtHost(); err != nil {
 		return err
 	}
@@ -138,12 +138,10 @@ func (p *preparation) open() error {
 	if err := p.chooseIDs(); err != nil {
 		return err
 	}
-	p.warnCredentials()
-	if p.process.Stopped {
-		p.o.Warn("process", "was stopped when it was saved, and is again: continue it with fg or kill -CONT")
-	}
-	if err := p.takeLimits(); err != nil {
-		return err
+	for _, m := range p.members {
+		if err := p.admit(m); err != nil {
+			return err
+		}
 	}
 	p.files = newFiles(p)
 	return p.files.remake()

@@ -8,57 +8,102 @@ import (
 	"ckpt/internal/plan"
 )
 
-// Shared anonymous memory is an object of its own, of which a process can map
+// Shared anonymous memory is an object of its own, of which processes can map
 // parts in several places. Each object is made once, as a whole, at a scratch
-// address; its parts are mapped from there: an mremap of length 0 maps shared
-// memory a second time (mm/mremap.c). Then the scratch mapping goes away.
+// address, before the first process makes another one. Its parts are mapped from
+// there: an mremap of length 0 maps shared memory a second time (mm/mremap.c).
+// Then each process unmaps the scratch address.
 
-// sharedSizes are the lengths of the shared objects, by Area.Object.
-func sharedSizes(areas []image.Area) (order []uint64, size map[uint64]uint64) {
-	size = map[uint64]uint64{}
-	for i := range areas {
-		a := &areas[i]
+// sharedMemory is an object.
+type sharedMemory struct {
+	id, size uint64
+	at       uint64 // behind the words in the scratch space
+	space    int    // in Manifest.Objects; -1: its content is that of the areas
+}
+
+// objects are all objects that processes have mapped.
+func (p *preparation) objects() []sharedMemory {
+	size := map[uint64]uint64{}
+	var order []uint64
+	for _, m := range p.members {
+		for i := range m.process.Areas {
+			a := &m.process.Areas[i]
+			if a.Kind != image.SharedAnonymous {
+				continue
+			}
+			if _, known := size[a.Object]; !known {
+				order = append(order, a.Object)
+			}
+			size[a.Object] = max(size[a.Object], a.Offset+a.Size())
+		}
+	}
+	spaces := map[uint64]int{}
+	for i := range p.m.Objects {
+		spaces[p.m.Objects[i].ID] = i
+	}
+	var all []sharedMemory
+	at := uint64(0)
+	for _, id := range order {
+		o := sharedMemory{id, size[id], at, -1}
+		if i, ok := spaces[id]; ok {
+			o.space, o.size = i, p.m.Objects[i].Size
+		}
+		all = append(all, o)
+		at += o.size
+	}
+	return all
+}
+
+// objectsAt is where the objects are.
+func (w *writer) objectsAt() uint64 { return w.scratch + w.wordsSize() }
+
+// makeObjects makes all objects, and fills those whose content is their own.
+func (w *writer) makeObjects() {
+	var mappings []mapping
+	for _, o := range w.objects {
+		at := w.objectsAt() + o.at
+		w.mapShared(fmt.Sprintf("make %d bytes of shared memory", o.size), at, o.size)
+		if o.space < 0 {
+			continue
+		}
+		area := image.Area{Start: image.Addr(at), End: image.Addr(at + o.size), Kind: image.SharedAnonymous, Name: "shared memory"}
+		m := mapping{area: &area}
+		for _, f := range w.p.image.ObjectSpace(o.space).AppendPieces(nil, 0, o.size) {
+			f.Addr += at
+			m.fills = append(m.fills, f)
+		}
+		mappings = append(mappings, m)
+	}
+	w.fill(mappings)
+}
+
+// mapObjects maps all areas of shared anonymous memory, readable and writable.
+func (w *writer) mapObjects() {
+	for i := range w.m.process.Areas {
+		a := &w.m.process.Areas[i]
 		if a.Kind != image.SharedAnonymous {
 			continue
 		}
-		if _, known := size[a.Object]; !known {
-			order = append(order, a.Object)
-		}
-		size[a.Object] = max(size[a.Object], a.Offset+a.Size())
-	}
-	return order, size
-}
-
-// largestShared is the scratch space that sharedObjects needs.
-func largestShared(areas []image.Area) uint64 {
-	var largest uint64
-	_, sizes := sharedSizes(areas)
-	for _, s := range sizes {
-		largest = max(largest, s)
-	}
-	return largest
-}
-
-// sharedObjects maps all areas of shared anonymous memory, readable and
-// writable, for area to fill.
-func (w *writer) sharedObjects() {
-	areas := w.p.process.Areas
-	order, sizes := sharedSizes(areas)
-	scratch := plan.Imm(w.scratch)
-	for _, object := range order {
-		size := plan.Imm(sizes[object])
-		what := fmt.Sprintf("make %d bytes of shared memory", sizes[object])
-		w.b.Call(what, abi.SysMmap, scratch, size, plan.Imm(uint64(image.ProtRead|image.ProtWrite)),
-			plan.Imm(abi.MapFixed|abi.MapShared|abi.MapAnonymous|abi.MapNoReserve), plan.Imm(noFD), plan.Imm(0)).Want(scratch)
-		for i := range areas {
-			a := &areas[i]
-			if a.Kind != image.SharedAnonymous || a.Object != object {
-				continue
+		for _, o := range w.objects {
+			if o.id == a.Object {
+				start := plan.Imm(uint64(a.Start))
+				w.b.Call("map "+areaName(a), abi.SysMremap, plan.Imm(w.objectsAt()+o.at+a.Offset), plan.Imm(0), plan.Imm(a.Size()),
+					plan.Imm(abi.MremapMayMove|abi.MremapFixed), start).Want(start)
 			}
-			start := plan.Imm(uint64(a.Start))
-			w.b.Call("map "+areaName(a), abi.SysMremap, plan.Imm(w.scratch+a.Offset), plan.Imm(0), plan.Imm(a.Size()),
-				plan.Imm(abi.MremapMayMove|abi.MremapFixed), start).Want(start)
 		}
-		w.b.Call("unmap the scratch address", abi.SysMunmap, scratch, size)
 	}
+	if size := w.scratchSize() - w.wordsSize(); size > 0 {
+		w.b.Call("unmap the scratch address of shared memory", abi.SysMunmap, plan.Imm(w.objectsAt()), plan.Imm(size))
+	}
+}
+
+// ownContent reports whether the content of a shared area is its object's, which
+// has it already.
+func (w *writer) ownContent(a *image.Area) bool {
+	for _, o := range w.objects {
+		if a.Kind == image.SharedAnonymous && o.id == a.Object {
+			return o.space >= 0
+		}
+	}
+	return false
 }

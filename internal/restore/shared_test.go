@@ -26,22 +26,22 @@ func TestSharedObjects(t *testing.T) {
 		part(0x600000, 2, 9, 0),
 		part(0x700000, 2, 7, 0),
 	}
-	areas := m.Processes[0].Areas
-	order, sizes := sharedSizes(areas)
-	if !slices.Equal(order, []uint64{7, 9}) || sizes[7] != 4*pageSize || sizes[9] != 2*pageSize || largestShared(areas) != 4*pageSize {
-		t.Fatalf("objects %v, sizes %v", order, sizes)
+	p := prepared(t, m)
+	if got := p.objects(); !slices.Equal(got, []sharedMemory{{7, 4 * pageSize, 0, -1}, {9, 2 * pageSize, 4 * pageSize, -1}}) {
+		t.Fatalf("objects %+v", got)
 	}
 	const scratch = 0x700000000000
-	p, _ := steps(t, prepared(t, m), 0, func(w *writer) {
+	pl, _ := steps(t, p, 0, func(w *writer) {
 		w.scratch = scratch
-		w.sharedObjects()
+		w.makeObjects()
+		w.mapObjects()
 	})
 	type call struct {
 		nr            uint32
 		from, to, len uint64
 	}
 	var got []call
-	for _, op := range p.Ops[:len(p.Ops)-1] {
+	for _, op := range pl.Ops[:len(pl.Ops)-1] {
 		c := call{nr: op.Nr, from: op.Args[0].Imm, len: op.Args[1].Imm}
 		if op.Nr == abi.SysMremap {
 			if op.Args[1].Imm != 0 || op.Want != op.Args[4] || op.Args[3] != plan.Imm(abi.MremapMayMove|abi.MremapFixed) {
@@ -51,14 +51,14 @@ func TestSharedObjects(t *testing.T) {
 		}
 		got = append(got, c)
 	}
+	const second = scratch + 4*pageSize
 	want := []call{
 		{abi.SysMmap, scratch, 0, 4 * pageSize},
+		{abi.SysMmap, second, 0, 2 * pageSize},
 		{abi.SysMremap, scratch + 3*pageSize, 0x400000, pageSize},
+		{abi.SysMremap, second, 0x600000, 2 * pageSize},
 		{abi.SysMremap, scratch, 0x700000, 2 * pageSize},
-		{abi.SysMunmap, scratch, 0, 4 * pageSize},
-		{abi.SysMmap, scratch, 0, 2 * pageSize},
-		{abi.SysMremap, scratch, 0x600000, 2 * pageSize},
-		{abi.SysMunmap, scratch, 0, 2 * pageSize},
+		{abi.SysMunmap, scratch, 0, 6 * pageSize},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%x\nwant\n%x", got, want)

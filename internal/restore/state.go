@@ -24,15 +24,15 @@ func words(v ...uint64) []byte {
 // from it. Only the file needs privileges; it is a second try, after the
 // executable of the interpreter was unmapped.
 func (w *writer) bounds() {
-	m := w.p.process.Memory
-	auxv := w.b.AlignedData(w.p.process.Auxv, 8)
+	m := w.m.process.Memory
+	auxv := w.b.AlignedData(w.m.process.Auxv, 8)
 	structure := func(exe uint64) plan.Arg {
 		// struct prctl_mm_map; the address of auxv is the block's.
 		b := words(
 			uint64(m.StartCode), uint64(m.EndCode), uint64(m.StartData), uint64(m.EndData),
 			uint64(m.StartBrk), uint64(m.Brk), uint64(m.StartStack),
 			uint64(m.ArgStart), uint64(m.ArgEnd), uint64(m.EnvStart), uint64(m.EnvEnd),
-			w.block+auxv.Imm, uint64(len(w.p.process.Auxv))|exe<<32)
+			w.block+auxv.Imm, uint64(len(w.m.process.Auxv))|exe<<32)
 		return w.b.Data(b)
 	}
 	call := func(what string, s plan.Arg) plan.Step {
@@ -41,16 +41,16 @@ func (w *writer) bounds() {
 	}
 	const none = 1<<32 - 1
 	call("set the bounds of heap, stack and arguments", structure(none))
-	if exe := w.p.files.executable(); exe != nil {
+	if exe := w.p.files.executable(w.m.process); exe != nil {
 		call("set /proc/self/exe", structure(uint64(exe.Fd()))).MayFail()
 	}
 }
 
 // executable is the program's file, if it is still the same; nil if not.
-func (f *files) executable() *os.File {
-	for i := range f.p.process.Areas {
-		a := &f.p.process.Areas[i]
-		if a.File >= 0 && a.Name == f.p.process.Exe && a.Kind == image.PrivateFile {
+func (f *files) executable(process *image.Process) *os.File {
+	for i := range process.Areas {
+		a := &process.Areas[i]
+		if a.File >= 0 && a.Name == process.Exe && a.Kind == image.PrivateFile {
 			return f.made[a.File]
 		}
 	}
@@ -59,7 +59,7 @@ func (f *files) executable() *os.File {
 
 // processState sets what prctl(2) keeps for the process.
 func (w *writer) processState() {
-	a := w.p.process.Attributes
+	a := w.m.process.Attributes
 	set := func(what string, op, value uint64) plan.Step {
 		return w.b.Call(what, abi.SysPrctl, plan.Imm(op), plan.Imm(value))
 	}
@@ -120,15 +120,15 @@ func (w *writer) queueOwn() {
 	self := w.b.Slot()
 	w.b.Call("ask for the thread's id", abi.SysGettid).Store(self)
 	for _, info := range w.t.Pending {
-		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, plan.Int(w.p.newTID()), plan.Arg{Slot: self}, plan.Int(signo(info)), w.b.Data(info)).MayFail()
+		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, plan.Int(w.newPID()), plan.Arg{Slot: self}, plan.Int(signo(info)), w.b.Data(info)).MayFail()
 	}
 	w.b.Free(self)
 }
 
 // writable reports whether the program itself could write n bytes at addr.
 func (w *writer) writable(addr image.Addr, n uint64) bool {
-	for i := range w.p.process.Areas {
-		a := &w.p.process.Areas[i]
+	for i := range w.m.process.Areas {
+		a := &w.m.process.Areas[i]
 		if a.Start <= addr && addr < a.End && n <= uint64(a.End-addr) {
 			return a.Prot&image.ProtWrite != 0
 		}
@@ -144,12 +144,23 @@ func (w *writer) signals() {
 		if sig == sigKill || sig == sigStop {
 			continue
 		}
-		a := w.p.process.Signals.Actions[sig] // default if it is not there
-		w.b.Call(fmt.Sprintf("set the action for signal %d", sig), abi.SysRtSigaction, plan.Imm(uint64(sig)),
-			w.b.Data(words(a.Handler, a.Flags, a.Restorer, a.Mask)), plan.Imm(0), plan.Imm(8))
+		w.signalAction(sig)
 	}
-	pid := plan.Int(w.p.newTID())
-	for _, info := range w.p.process.Signals.Pending {
-		w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(signo(info)), w.b.Data(info)).MayFail()
+	w.queue(func(int) bool { return true })
+}
+
+func (w *writer) signalAction(sig int) {
+	a := w.m.process.Signals.Actions[sig] // default if it is not there
+	w.b.Call(fmt.Sprintf("set the action for signal %d", sig), abi.SysRtSigaction, plan.Imm(uint64(sig)),
+		w.b.Data(words(a.Handler, a.Flags, a.Restorer, a.Mask)), plan.Imm(0), plan.Imm(8))
+}
+
+// queue queues the signals that were pending for the process.
+func (w *writer) queue(wanted func(sig int) bool) {
+	pid := plan.Int(w.newPID())
+	for _, info := range w.m.process.Signals.Pending {
+		if sig := signo(info); wanted(sig) {
+			w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(sig), w.b.Data(info)).MayFail()
+		}
 	}
 }

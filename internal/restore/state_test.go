@@ -92,7 +92,7 @@ func TestWritable(t *testing.T) {
 		{Start: 0x1000, End: 0x2000, Prot: image.ProtRead},
 		{Start: 0x2000, End: 0x3000, Prot: rw},
 	}}}
-	w := &writer{p: p}
+	w := &writer{p: p, m: &member{process: p.process}}
 	for addr, want := range map[image.Addr]bool{
 		0x2000: true, 0x2ffc: true, 0x2ffd: false, 0x1ffe: false, 0x1000: false, 0x3000: false, 0: false, ^image.Addr(1): false,
 	} {

@@ -26,8 +26,10 @@ type meeting struct{ arrived, going, gone plan.Arg }
 
 func newMeeting(b *plan.Builder) meeting { return meeting{b.Reserve(8), b.Reserve(8), b.Reserve(8)} }
 
+func (w *writer) meeting() meeting { return w.frames[w.m.index].meet }
+
 // others is how many threads there are besides the first.
-func (w *writer) others() int { return len(w.p.process.Threads) - 1 }
+func (w *writer) others() int { return len(w.m.process.Threads) - 1 }
 
 // startThreads adds the start of all threads but the first, and their lists.
 func (w *writer) startThreads() {
@@ -36,20 +38,20 @@ func (w *writer) startThreads() {
 	}
 	first, b := w.t, w.b
 	for i := range w.others() {
-		t := &w.p.process.Threads[i+1]
+		t := &w.m.process.Threads[i+1]
 		own := w.start(t)
 		own.About(fmt.Sprintf("thread %d: ", t.TID))
 		w.t, w.b = t, own
 		if w.p.newTIDs {
 			w.noteID()
 		}
-		w.scheduling()
+		w.scheduling(w.m.thread)
 		w.name()
 		w.threadState()
 		w.credentials()
-		own.Add("arrive", w.meet.arrived, plan.Imm(1))
-		own.Await("wait for the others", w.meet.going, plan.Imm(1))
-		own.Depart("continue the program", w.landing(i+1), w.meet.gone)
+		own.Add("arrive", w.meeting().arrived, plan.Imm(1))
+		own.Await("wait for the others", w.meeting().going, plan.Imm(1))
+		own.Depart("continue the program", w.landing(i+1), w.meeting().gone)
 		w.t, w.b = first, b
 	}
 }
@@ -89,19 +91,19 @@ func (w *writer) newID(tid int) (word plan.Arg, ok bool) {
 
 // keptID is the id of a saved thread, if it is known before the plan runs.
 func (w *writer) keptID(tid int) int {
-	if tid == 0 || tid == w.p.process.PID || w.others() == 0 {
-		return w.p.newTID()
+	if tid == 0 || tid == w.m.process.PID || w.others() == 0 {
+		return w.newPID()
 	}
 	return tid
 }
 
-// scheduling sets what a new thread has from the first one, which has it from
-// before the plan (launch.go). What is not allowed was said there, or is smaller
-// than what the first one was allowed.
-func (w *writer) scheduling() {
+// scheduling sets what a new thread has from the one that made it. The first one
+// of all has it from before the plan (launch.go); what is not allowed was said
+// there, or is smaller than what that one was allowed.
+func (w *writer) scheduling(from *image.Thread) {
 	const self = 0
 	t := w.t
-	if !slices.Equal(t.Affinity, w.p.thread.Affinity) {
+	if !slices.Equal(t.Affinity, from.Affinity) {
 		mask := affinity(t)
 		w.b.Call("set the CPU affinity", abi.SysSchedSetaffinity, plan.Imm(self), plan.Int(len(mask)), w.b.Data(mask)).MayFail()
 	}
@@ -124,7 +126,7 @@ func affinity(t *image.Thread) []byte {
 // awaitThreads waits until all others have arrived.
 func (w *writer) awaitThreads() {
 	if n := w.others(); n > 0 {
-		w.b.Await("wait for the other threads", w.meet.arrived, plan.Int(n))
+		w.b.Await("wait for the other threads", w.meeting().arrived, plan.Int(n))
 	}
 }
 
@@ -132,7 +134,7 @@ func (w *writer) awaitThreads() {
 // more.
 func (w *writer) letGo() {
 	if n := w.others(); n > 0 {
-		w.b.Add("let the other threads go", w.meet.going, plan.Imm(1))
-		w.b.Await("wait until the other threads have left", w.meet.gone, plan.Int(n))
+		w.b.Add("let the other threads go", w.meeting().going, plan.Imm(1))
+		w.b.Await("wait until the other threads have left", w.meeting().gone, plan.Int(n))
 	}
 }

@@ -15,11 +15,15 @@ import (
 // told which one to use.
 const maxTimerID = 4096
 
-// timers makes the process's timers again and starts them with the time they
-// had left. They come last: from here on time counts.
-func (w *writer) timers() error {
-	// The kernel lists the newest one first.
-	posix := slices.SortedFunc(slices.Values(w.p.process.Timers.POSIX), func(a, b image.POSIXTimer) int { return cmp.Compare(a.ID, b.ID) })
+// posixTimers are those of the process by their ids. The kernel lists the newest
+// one first.
+func (w *writer) posixTimers() []image.POSIXTimer {
+	return slices.SortedFunc(slices.Values(w.m.process.Timers.POSIX), func(a, b image.POSIXTimer) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// makeTimers makes the process's timers again.
+func (w *writer) makeTimers() error {
+	posix := w.posixTimers()
 	id := w.b.Reserve(8)
 	// Since 6.15 a timer can be made with the id it had. Before, ids count up.
 	byID := len(posix) > 0 && kernelRestoresTimerIDs()
@@ -43,13 +47,19 @@ func (w *writer) timers() error {
 		next = t.ID + 1
 	}
 	restoreIDs("no longer ask for timers by id", abi.PrTimerRestoreOff)
-	for _, t := range posix {
+	return nil
+}
+
+// startTimers starts the timers with the time they had left. This comes last:
+// from here on time counts.
+func (w *writer) startTimers() {
+	for _, t := range w.posixTimers() {
 		if t.Value != 0 || t.Interval != 0 {
 			w.b.Call(fmt.Sprintf("start timer %d", t.ID), abi.SysTimerSettime, plan.Imm(uint64(t.ID)), plan.Imm(0),
 				w.b.Data(words(uint64(t.Interval/1e9), uint64(t.Interval%1e9), uint64(t.Value/1e9), uint64(t.Value%1e9))), plan.Imm(0))
 		}
 	}
-	for which, t := range w.p.process.Timers.Interval {
+	for which, t := range w.m.process.Timers.Interval {
 		if t.Value == 0 && t.Interval != 0 {
 			// It has fired, and starts again when its signal is delivered,
 			// which is pending (kernel/signal.c, dequeue_signal). Firing once
@@ -61,7 +71,6 @@ func (w *writer) timers() error {
 				w.b.Data(words(uint64(t.Interval/1e6), uint64(t.Interval%1e6), uint64(t.Value/1e6), uint64(t.Value%1e6))), plan.Imm(0))
 		}
 	}
-	return nil
 }
 
 // makeTimer makes a timer, which must get its saved id.

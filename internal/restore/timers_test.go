@@ -15,9 +15,10 @@ func timerPlan(t *testing.T, timers image.Timers) (*preparation, *plan.Plan) {
 	p := prepared(t, sample(t))
 	p.process.Timers = timers
 	pl, _ := steps(t, p, 0, func(w *writer) {
-		if err := w.timers(); err != nil {
+		if err := w.makeTimers(); err != nil {
 			t.Fatal(err)
 		}
+		w.startTimers()
 	})
 	return p, pl
 }
@@ -62,7 +63,7 @@ func TestPOSIXTimers(t *testing.T) {
 	if e := events[0]; u32(e, 8) != 14 || u32(e, 12) != 1 || u32(e, 16) != 0 {
 		t.Errorf("the timer with the lowest id is not the first: %x", e)
 	}
-	if e := events[1]; binary.LittleEndian.Uint64(e) != 0x1122334455667788 || u32(e, 8) != 34 || u32(e, 12) != 4 || u32(e, 16) != uint32(p.newTID()) {
+	if e := events[1]; binary.LittleEndian.Uint64(e) != 0x1122334455667788 || u32(e, 8) != 34 || u32(e, 12) != 4 || u32(e, 16) != uint32(p.ownPID) {
 		t.Errorf("%x", e)
 	}
 	ops := calls(pl, abi.SysTimerSettime)

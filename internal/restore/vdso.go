@@ -29,9 +29,9 @@ type vdso struct {
 }
 
 // newVDSO compares the saved vDSO with this kernel's.
-func newVDSO(p *preparation) (*vdso, error) {
+func newVDSO(p *preparation, m *member) (*vdso, error) {
 	v := &vdso{here: kernelAreas(p.host.maps)}
-	for _, a := range p.process.Areas {
+	for _, a := range m.process.Areas {
 		if a.Kind == image.VDSO || a.Kind == image.VVar {
 			v.saved = append(v.saved, a)
 		}
@@ -41,7 +41,7 @@ func newVDSO(p *preparation) (*vdso, error) {
 		return v, nil
 	}
 	v.code = make([]byte, saved.Size())
-	if err := p.image.Space(0).ReadMemory(uint64(saved.Start), v.code); err != nil {
+	if err := p.image.Space(m.index).ReadMemory(uint64(saved.Start), v.code); err != nil {
 		return nil, err
 	}
 	if here == nil {
@@ -62,8 +62,8 @@ func newVDSO(p *preparation) (*vdso, error) {
 	if v.patches, err = redirections(v.code, v.own); err != nil {
 		return nil, err
 	}
-	for i := range p.process.Threads {
-		v.aside = v.aside || v.behindEntry(p.process.Threads[i].Regs.Rip)
+	for i := range m.process.Threads {
+		v.aside = v.aside || v.behindEntry(m.process.Threads[i].Regs.Rip)
 	}
 	return v, nil
 }
