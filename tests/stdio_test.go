@@ -2,10 +2,13 @@ package tests
 
 import (
 	"io"
+	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -100,4 +103,70 @@ func (c *conversation) ask(t *testing.T, line string) {
 	case <-timeout():
 		t.Fatalf("asked %q, no answer; %s", line, c.process.describe())
 	}
+}
+
+// TestHandOver: a network connection that the program was started with can not be
+// saved, but whoever restores can hand over another one.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	begin := func(prefix string, argv ...string) (*process, net.Conn) {
+		ours, theirs := connection(t)
+		p := start(t, command{argv: argv, dir: dir, uid: os.Geteuid(), prefix: prefix, setup: func(cmd *exec.Cmd) {
+			cmd.ExtraFiles = []*os.File{theirs} // descriptor 3
+		}})
+		theirs.Close()
+		return p, ours
+	}
+	ask := func(c net.Conn, line string) {
+		t.Helper()
+		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(line)+1)
+		_, err := io.WriteString(c, line+"\n")
+		if err == nil {
+			_, err = io.ReadFull(c, got)
+		}
+		if err != nil || string(got) != line+"\n" {
+			t.Fatalf("asked %q, answered %q: %v", line, got, err)
+		}
+	}
+	p, c := begin("", "bash", "-c", `while read -r -u 3 line; do echo "$line" >&3; done`)
+	ask(c, "first")
+	ckpt(t, dir, os.Geteuid(), "save", strconv.Itoa(p.pid())).want(t, 4, "TCP", "--fd 3")
+	p.save(os.Geteuid(), "--fd", "3")
+	ask(c, "second")
+	p.kill()
+	ckpt(t, dir, os.Geteuid(), "restore", "myckpt").want(t, 125, "TCP", "--fd 3=N")
+	ckpt(t, dir, os.Geteuid(), "restore", "--fd", "3=77", "myckpt").want(t, 125, "has not got a descriptor 77")
+	p, c = begin("restore.", binary(t, "ckpt"), "restore", "--fd", "3=3", "myckpt")
+	ask(c, "third")
+	c.Close()
+	if code := p.wait(); code != 0 {
+		t.Errorf("status %d at the end of the connection", code)
+	}
+}
+
+// connection makes a TCP connection.
+func connection(t *testing.T) (ours net.Conn, theirs *os.File) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if ours, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ours.Close() })
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if theirs, err = c.(*net.TCPConn).File(); err != nil {
+		t.Fatal(err)
+	}
+	return ours, theirs
 }

@@ -24,12 +24,13 @@ with warnings, 4 if they would not.`,
 		Args: exactly("PID"),
 	}
 	asJSON := jsonFlag(cmd)
+	given := givenFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		pid, err := parsePID(args[0])
 		if err != nil {
 			return err
 		}
-		r, err := save.Check(pid, nil)
+		r, err := save.Check(pid, nil, *given...)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,8 @@ The exit code is the program's own. If ckpt itself fails, it is 125 and nothing
 was started or changed; if the command line makes no sense, it is 2.`,
 		Example: `  ckpt restore myckpt
   ckpt restore --grown fail myckpt        # not if an output file has grown since
-  ckpt restore myckpt <input >output      # if those were pipes or a terminal`,
+  ckpt restore myckpt <input >output      # if those were pipes or a terminal
+  ckpt restore --fd 5=3 myckpt 3</dev/tcp/db/5432`,
 		Args:        exactly("FILE"),
 		Annotations: map[string]string{ownCode: "yes"},
 	}
@@ -64,9 +65,11 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 		kind.ChangedKeep, kind.ChangedFail)
 	pid := oneOf(cmd, "pid", "the process id: the restore's own (new), the saved one (keep), or the saved one where threads need it (auto)",
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
+	given := handOver{}
+	cmd.Flags().Var(given, "fd", "make the descriptor `M` of this shell the program's descriptor N, which save --fd left out")
 	return func(cmd *cobra.Command, path string) restore.Options {
 		return restore.Options{
-			Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
+			Given: given, Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
 			Warn: func(object, text string) { warn(cmd, object, text) },
 		}
 	}

@@ -37,6 +37,7 @@ reasons; ckpt check tells the same without saving.`,
 	fsync := oneOf(cmd, "fsync", "wait until the image would survive a power cut", "data", "no")
 	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long the processes may take to stop")
 	asJSON := jsonFlag(cmd)
+	given := givenFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		pid, err := parsePID(args[0])
 		if err != nil {
@@ -50,7 +51,7 @@ reasons; ckpt check tells the same without saving.`,
 		}
 		o := save.Options{
 			PID: pid, Path: *output, Then: save.Then(then.value), Sync: fsync.value == "data",
-			Timeout: *timeout, Trigger: image.TriggerCommand, Version: version,
+			Timeout: *timeout, Trigger: image.TriggerCommand, Version: version, Given: *given,
 		}
 		return runSave(cmd, o, *asJSON)
 	}

@@ -68,6 +68,29 @@ func jsonFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("json", false, "print one JSON document")
 }
 
+// givenFlag adds --fd of save and check.
+func givenFlag(cmd *cobra.Command) *[]int {
+	return cmd.Flags().IntSlice("fd", nil, "a socket, pipe or terminal that can not be saved: restore is handed over another one (descriptor `N`)")
+}
+
+// handOver is --fd of restore: the caller's descriptors by the program's numbers.
+type handOver map[int]int
+
+func (h handOver) String() string { return "" }
+
+func (h handOver) Type() string { return "N=M" }
+
+func (h handOver) Set(s string) error {
+	number, own, found := strings.Cut(s, "=")
+	n, err := strconv.ParseUint(number, 10, 31)
+	m, err2 := strconv.ParseUint(own, 10, 31)
+	if !found || err != nil || err2 != nil {
+		return errors.New("must be N=M: the program's descriptor, and yours")
+	}
+	h[int(n)] = int(m)
+	return nil
+}
+
 // noEmpty refuses an empty file name, which would be the current directory's.
 func noEmpty(what, s string) error {
 	if s == "" {

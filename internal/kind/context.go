@@ -108,6 +108,10 @@ type SaveContext struct {
 	PIDs   []int // of all processes that are saved together, the root first
 	Frozen bool  // false: only tell whether it would survive
 
+	// Given are the numbers of descriptors that will be handed over when the
+	// image is restored, if they can not be saved.
+	Given []int
+
 	// All are all open files of the processes, d among them. Kinds that have
 	// two ends look there for the other one.
 	All []*Desc
@@ -173,6 +177,10 @@ type RestoreContext struct {
 	// Stdio are the restarter's own descriptors 0, 1 and 2, at other numbers;
 	// nil where it has none.
 	Stdio [3]*os.File
+
+	// Given are descriptors that are handed over, by the numbers for which they
+	// are.
+	Given map[int]*os.File
 
 	// Payload reads what AddPayload stored.
 	Payload func(ref image.PayloadRef) io.ReaderAt

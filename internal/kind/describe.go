@@ -8,6 +8,14 @@ import (
 // Describe describes the open file behind d. What can not be saved is an
 // *UnsupportedError that names the descriptor.
 func Describe(c *SaveContext, d *Desc) (*image.OpenFile, error) {
+	f, err := describe(c, d)
+	if err != nil {
+		return describeGiven(c, d, err)
+	}
+	return f, nil
+}
+
+func describe(c *SaveContext, d *Desc) (*image.OpenFile, error) {
 	k := kindOf(d)
 	if k == nil {
 		return nil, refuse(d)

@@ -35,12 +35,15 @@ type world struct {
 	Manifest image.Manifest
 	Policy   Policy
 	PIDs     map[int]int // of the RestoreContext
-	Stdio    [3]*os.File
-	Warnings []string
-	Payload  []byte // what AddPayload stored
-	all      []*Desc
-	frozen   *SaveContext
-	local    []*os.File // copies that kinds asked for
+	Given    []int       // of the SaveContext
+	// HandedOver is RestoreContext.Given.
+	HandedOver map[int]*os.File
+	Stdio      [3]*os.File
+	Warnings   []string
+	Payload    []byte // what AddPayload stored
+	all        []*Desc
+	frozen     *SaveContext
+	local      []*os.File // copies that kinds asked for
 }
 
 func newWorld(t *testing.T) *world {
@@ -71,7 +74,7 @@ func (w *world) open(path string, flags int, mode uint32) int {
 // saveContext is the context that describe uses.
 func (w *world) saveContext(frozen bool) *SaveContext {
 	return &SaveContext{
-		FS: proc.Host(), PIDs: []int{os.Getpid()}, Frozen: frozen, All: w.all,
+		FS: proc.Host(), PIDs: []int{os.Getpid()}, Frozen: frozen, All: w.all, Given: w.Given,
 		Local: func(d *Desc) (*os.File, error) {
 			if d.InFlight != nil {
 				return d.InFlight, nil
@@ -304,7 +307,7 @@ func (w *world) restoreContext(made func(*image.OpenFile, *os.File)) *RestoreCon
 		w.t.Fatal(err)
 	}
 	return &RestoreContext{
-		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio, PIDs: w.PIDs,
+		Manifest: m, Process: &m.Processes[0], Policy: w.Policy, Stdio: w.Stdio, PIDs: w.PIDs, Given: w.HandedOver,
 		Payload: w.payload, Made: made, Warn: w.warn,
 		MadeAt:   func(f *image.OpenFile, _ int, fd *os.File) { made(f, fd) },
 		Late:     func(*image.OpenFile, func(*plan.Builder, plan.Slot)) {},

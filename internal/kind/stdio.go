@@ -37,7 +37,7 @@ func (stdio) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
 	if listening {
-		return &UnsupportedError{d.object(), "listening sockets are not supported yet", "start the program without it on 0, 1 or 2"}
+		return saveGiven(c, d, f, d.stdio())
 	}
 	return saveStdio(c, d, f, d.stdio())
 }
@@ -96,38 +96,39 @@ func (r *RestoreContext) source(f *image.OpenFile, number, n int) int {
 	return n
 }
 
-// inheritAt takes one number of f from the restart's own descriptor n. It goes
-// by MadeAt and not by Made, since offset and flags are not the program's: the
-// user may have redirected to the end of a log with O_APPEND. Only O_NONBLOCK
-// is what the program expects.
+// inheritAt takes one number of f from the restart's own descriptor n, 0 to 2.
 func (r *RestoreContext) inheritAt(f *image.OpenFile, number, n int) error {
-	file, err := r.inherited(n)
-	if err != nil {
-		return err
+	own := r.Stdio[n]
+	if own == nil {
+		r.Warn(fmt.Sprintf("fd %d", n), "closed where the restart was started: replaced by /dev/null")
+		null, err := sys.OpenFile("/dev/null", sys.ORdwr, 0)
+		if err != nil {
+			return err
+		}
+		defer null.Close()
+		own = null
 	}
-	r.MadeAt(f, number, file)
-	flags, err := sys.StatusFlags(int(file.Fd()))
+	return r.takeAt(f, number, own)
+}
+
+// takeAt makes one number of f a duplicate of a descriptor of the restart. It
+// goes by MadeAt and not by Made, since offset and flags are not the program's:
+// the user may have redirected to the end of a log with O_APPEND. Only O_NONBLOCK
+// is what the program expects.
+func (r *RestoreContext) takeAt(f *image.OpenFile, number int, own *os.File) error {
+	fd, err := sys.Dup(int(own.Fd()))
+	if err != nil {
+		return fmt.Errorf("fd %d: %w", number, err)
+	}
+	r.MadeAt(f, number, os.NewFile(uintptr(fd), own.Name()))
+	flags, err := sys.StatusFlags(fd)
 	if want := flags&^sys.ONonblock | f.Flags&sys.ONonblock; err == nil && want != flags {
-		err = sys.SetStatusFlags(int(file.Fd()), want)
+		err = sys.SetStatusFlags(fd, want)
 	}
 	if err != nil {
 		return fmt.Errorf("fd %d: %w", number, err)
 	}
 	return nil
-}
-
-// inherited is a duplicate of the restart's own descriptor n, 0 to 2.
-func (r *RestoreContext) inherited(n int) (*os.File, error) {
-	own := r.Stdio[n]
-	if own == nil {
-		r.Warn(fmt.Sprintf("fd %d", n), "closed where the restart was started: replaced by /dev/null")
-		return sys.OpenFile("/dev/null", sys.ORdwr, 0)
-	}
-	fd, err := sys.Dup(int(own.Fd()))
-	if err != nil {
-		return nil, fmt.Errorf("fd %d: %w", n, err)
-	}
-	return os.NewFile(uintptr(fd), own.Name()), nil
 }
 
 // takenFrom is the restart's own descriptor that the number of f is taken

@@ -12,6 +12,7 @@ var Table = []Kind{
 	unixSocket{},  // before stdio
 	ptmx{}, pts{}, // before tty
 	stdio{}, tty{}, // before device
+	given{}, // what the others refuse
 
 	// Files. A deleted memfd looks like a deleted file.
 	memfd{}, deleted{}, regular{}, directory{}, device{},

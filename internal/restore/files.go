@@ -92,6 +92,9 @@ func (f *files) remake() error {
 			f.context.Stdio[n] = os.NewFile(uintptr(fd), fmt.Sprintf("descriptor %d", n))
 		}
 	}
+	if err := f.takeGiven(); err != nil {
+		return err
+	}
 	needed := f.needed()
 	var obstacles []error
 	for i := range f.p.m.Files {
@@ -112,6 +115,39 @@ func (f *files) remake() error {
 		return &RefusedError{obstacles}
 	}
 	return f.renumber()
+}
+
+// takeGiven copies the descriptors of Options.Given.
+func (f *files) takeGiven() error {
+	f.context.Given = map[int]*os.File{}
+	for number, own := range f.p.o.Given {
+		if !f.asksFor(number) {
+			return &HostError{Reason: fmt.Sprintf("--fd %d: the image does not ask for it", number), Advice: "ckpt show --fds tells what it asks for"}
+		}
+		// What was inherited can not be close-on-exec; what the Go runtime and
+		// this process have opened is.
+		flags, err := sys.DescriptorFlags(own)
+		if err != nil || flags&sys.FDCloexec != 0 {
+			return &HostError{Reason: fmt.Sprintf("--fd %d=%d: this restore has not got a descriptor %d", number, own, own), Advice: fmt.Sprintf("open it in the shell: %d<file", own)}
+		}
+		fd, err := sys.Dup(own)
+		if err != nil {
+			return err
+		}
+		f.context.Given[number] = os.NewFile(uintptr(fd), fmt.Sprintf("descriptor %d", own))
+	}
+	for _, own := range f.p.o.Given {
+		if own > 2 {
+			// Whoever waits for its end waits for the program alone.
+			_ = syscall.Close(own) // it has a copy; or it was closed, named twice
+		}
+	}
+	return nil
+}
+
+// asksFor reports whether a descriptor with a number is to be handed over.
+func (f *files) asksFor(number int) bool {
+	return slices.ContainsFunc(f.p.m.Files, func(of image.OpenFile) bool { return kind.AsksFor(&of, number) })
 }
 
 // needed are the files that descriptors refer to, also those in flight, or that
@@ -256,6 +292,9 @@ func (f *files) Close() {
 		if file != nil {
 			_ = file.Close() // a copy
 		}
+	}
+	for _, file := range f.context.Given {
+		_ = file.Close() // a copy
 	}
 	f.context.Close()
 }

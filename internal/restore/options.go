@@ -15,6 +15,9 @@ type Options struct {
 	// PID is what becomes of the process id: PIDNew or PIDAuto give it the
 	// one of this process; PIDKeep demands the saved one.
 	PID string
+	// Given are this process's own descriptors that become those of the program,
+	// by their numbers there.
+	Given map[int]int
 	// Progress hears of every piece of the image that was verified.
 	Progress func(done, total int64)
 	// Warn hears, before the program runs, what is different from when it was

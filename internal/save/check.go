@@ -42,9 +42,10 @@ func (r *Report) refusal() error {
 }
 
 // Check tells whether a process and its descendants would survive saving and
-// restoring. It reads /proc only: they are neither stopped nor changed.
-func Check(pid int, helpers []int) (*Report, error) {
-	k := kin{fs: proc.Host(), root: pid, helpers: helpers, patience: vforkLimit}
+// restoring. It reads /proc only: they are neither stopped nor changed. helpers
+// and given are as in Options.
+func Check(pid int, helpers []int, given ...int) (*Report, error) {
+	k := kin{fs: proc.Host(), root: pid, helpers: helpers, given: given, patience: vforkLimit}
 	r, subjects, err := check(&k, "", proc.Process.Smaps)
 	if err == nil && len(r.Obstacles) == 0 {
 		err = gone(pid, r.count(subjects))
@@ -127,7 +128,7 @@ func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Proces
 			return 0, err
 		}
 	}
-	_, err = files.describe(k.fs, nil)
+	_, err = files.describe(k, nil)
 	return len(files.descs), err
 }
 

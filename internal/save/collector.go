@@ -3,9 +3,11 @@ package save
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ckpt/internal/image"
@@ -83,6 +85,26 @@ func (c *collector) each(do func(*member) error) error {
 	return nil
 }
 
+// explain finds the words for an error that need not say which process it is
+// about.
+func (c *collector) explain(err error) error {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return err
+	}
+	// One that was killed while it stood is told as gone before it is seen to be.
+	for end := time.Now().Add(endTime); ; time.Sleep(time.Millisecond) {
+		for _, f := range c.frozen.processes {
+			if len(f.threads) > 0 && c.kin.over(f.pid) {
+				return ended(f.pid)
+			}
+		}
+		if !errors.Is(err, syscall.ESRCH) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
 // look reads from /proc what the frozen processes are.
 func (c *collector) look() error {
 	for _, f := range c.frozen.processes {
@@ -142,7 +164,7 @@ func (c *collector) contents(ctx context.Context) error {
 	if err := c.image.Layout(layout); err != nil {
 		return &StoreError{c.o.Path, err}
 	}
-	if c.manifest.Files, err = files.describe(c.kin.fs, c.payloads(ctx)); err != nil {
+	if c.manifest.Files, err = files.describe(&c.kin, c.payloads(ctx)); err != nil {
 		return err
 	}
 	if err := c.refusal(); err != nil {

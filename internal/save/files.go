@@ -150,10 +150,10 @@ func describeFD(p proc.Process, fd int) (*kind.Desc, error) {
 
 // describe lets every open file be described by its kind. addPayload is nil
 // while the processes run.
-func (f *files) describe(pfs proc.FS, addPayload func(io.ReaderAt, int64, [][2]int64) (image.PayloadRef, error)) ([]image.OpenFile, error) {
+func (f *files) describe(k *kin, addPayload func(io.ReaderAt, int64, [][2]int64) (image.PayloadRef, error)) ([]image.OpenFile, error) {
 	var of *subject // whose file is described
 	c := &kind.SaveContext{
-		FS: pfs, Frozen: addPayload != nil,
+		FS: k.fs, Frozen: addPayload != nil, Given: k.given,
 		Local: f.localCopy, AddPayload: addPayload, Found: f.found, All: f.descs,
 		Warn: func(object, text string) { of.warn(object, text) },
 	}

@@ -91,8 +91,8 @@ func (f *frozenTree) stop(k *kin, list []relative, deadline time.Time) error {
 func (f *frozenTree) name(k *kin) string { return fmt.Sprintf("process %d", k.root) }
 
 // update seizes those processes of the list, and threads of them, that are not
-// seized yet, and gives the number of threads. Those that do not belong to the tree any
-// more may run on.
+// seized yet, and gives the number of what has changed. Those that do not belong
+// to the tree any more may run on.
 func (f *frozenTree) update(k *kin, list []relative) (fresh int, err error) {
 	held := map[int]*frozen{}
 	for _, p := range f.processes {
@@ -114,7 +114,10 @@ func (f *frozenTree) update(k *kin, list []relative) (fresh int, err error) {
 		f.processes = append(f.processes, p)
 		n, err := p.seize(k.fs)
 		if errors.Is(err, proc.ErrGone) && i > 0 {
-			f.processes = f.processes[:len(f.processes)-1] // its parent has taken note of its end
+			// It has ended, and its children may have got another parent after
+			// that one was asked for its own.
+			f.processes = f.processes[:len(f.processes)-1]
+			fresh++
 			continue
 		} else if err != nil {
 			return 0, err

@@ -14,6 +14,7 @@ import (
 type kin struct {
 	fs       proc.FS
 	root     int
+	given    []int         // descriptors that will be handed over at the restore
 	helpers  []int         // work for the save, and are no part of what is saved
 	alone    bool          // the root's children are not saved with it
 	patience time.Duration // for a process in vfork, before any is frozen

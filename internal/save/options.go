@@ -40,6 +40,9 @@ type Options struct {
 	Released func(*image.Manifest)
 	// Self saves only the process itself, which must have no children then.
 	Self bool
+	// Given are the numbers of descriptors that will be handed over when the
+	// image is restored, if they can not be saved.
+	Given []int
 	// Helpers are processes that work for this save and are therefore no part
 	// of what is saved: the agent's middle child and the engine.
 	Helpers []int

@@ -28,13 +28,22 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 	if err := sys.NoChildStopSignals(); err != nil {
 		return nil, err
 	}
-	// All ptrace requests for a process must come from one OS thread.
-	err = onOwnThread(func() error {
-		result, err = save(ctx, o)
-		return err
-	})
-	return result, err
+	for tries := 1; ; tries++ {
+		// All ptrace requests for a process must come from one OS thread.
+		err = onOwnThread(func() error {
+			result, err = save(ctx, o)
+			return err
+		})
+		// A descendant that was killed while it was frozen need not be saved.
+		k := kin{fs: proc.Host()}
+		if !errors.Is(err, ErrNoProcess) || tries == saveTries || k.over(o.PID) {
+			return result, err
+		}
+	}
 }
+
+// saveTries is how often a save is begun.
+const saveTries = 3
 
 func save(ctx context.Context, o Options) (*Result, error) {
 	begin := time.Now()
@@ -48,7 +57,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	defer w.Abort()
 
 	pfs := proc.Host()
-	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
+	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, given: o.Given, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
 	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
 	}
@@ -63,7 +72,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	c.frozen = f
 	defer c.endTwins()
 	if err := c.collect(ctx); err != nil {
-		return nil, explain(pfs, o.PID, err)
+		return nil, c.explain(err)
 	}
 	result := &Result{Manifest: &c.manifest, Warnings: c.warnings(), NoTwin: c.noTwin()}
 	if o.Then == ThenRun {

@@ -2,8 +2,10 @@ package save
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"ckpt/internal/image"
@@ -147,5 +149,120 @@ func TestVfork(t *testing.T) {
 			}
 		}
 		g.works()
+	}
+}
+
+// TestForking: trees that make processes all the time are saved at one moment of
+// that, in which each process has the parent that the kernel says.
+func TestForking(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"breeding", "relays"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			g := startTree(t, mode, "4")
+			t.Cleanup(func() { syscall.Kill(-g.pid, syscall.SIGKILL) }) // relays outlive their root
+			for range 10 {
+				_, im := savedTree(t, g)
+				all := im.Manifest().Processes
+				if len(all) < 5 {
+					t.Errorf("%d processes", len(all))
+				}
+				pids := map[int]bool{}
+				for _, p := range all {
+					if p.PID != g.pid && !pids[p.PPID] {
+						t.Errorf("process %d has parent %d", p.PID, p.PPID)
+					}
+					pids[p.PID] = true
+				}
+				g.works()
+			}
+		})
+	}
+}
+
+// TestStates: how children ended, that one is stopped, sessions and groups.
+func TestStates(t *testing.T) {
+	t.Parallel()
+	g := startTree(t, "states")
+	t.Cleanup(func() { syscall.Kill(-g.pid, syscall.SIGKILL) }) // one is stopped, and has no death signal
+	p := proc.Host().Process(g.pid)
+	eventually(t, "the states", func() bool {
+		list, err := p.Children()
+		states := ""
+		for _, c := range list {
+			if st, err := proc.Host().Process(c).Stat(); err == nil {
+				states += string(st.State)
+			}
+		}
+		return err == nil && len(states) == 4 && states[:3] == "ZZT"
+	})
+	before := g.trace()
+	for range 3 {
+		_, im := savedTree(t, g)
+		all := im.Manifest().Processes
+		if len(all) != 6 {
+			t.Fatalf("%d processes", len(all))
+		}
+		if a, b := &all[1], &all[2]; !a.Zombie || a.ExitStatus != 3<<8 || !b.Zombie || b.ExitStatus != 9 || !a.Threads[0].Dead || a.Credentials.UID[0] != os.Getuid() {
+			t.Errorf("zombies %+v, %+v", a, b)
+		}
+		if s := &all[3]; !s.Stopped || all[0].Stopped || all[4].Stopped {
+			t.Errorf("stopped %v", s.Stopped)
+		}
+		if st, err := proc.Host().Process(all[3].PID).Stat(); err != nil || st.State != 'T' {
+			t.Errorf("the stopped one runs: %+v, error %v", st, err)
+		}
+		leader, member := &all[4], &all[5]
+		if leader.SID != leader.PID || leader.PGID != leader.PID || member.SID != leader.PID || member.PGID != member.PID || all[0].PGID != g.pid {
+			t.Errorf("leader %d of session %d, group %d; member %d of session %d, group %d", leader.PID, leader.SID, leader.PGID, member.PID, member.SID, member.PGID)
+		}
+		g.untouched(before)
+	}
+}
+
+// TestThenTree: what is to become of the program becomes of all its processes.
+func TestThenTree(t *testing.T) {
+	t.Parallel()
+	for then, state := range map[Then]string{ThenStop: "T", ThenKill: ""} {
+		g := startTree(t, "chain", "3")
+		o := options(g, filepath.Join(t.TempDir(), "x"))
+		o.Then = then
+		r, err := Save(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Manifest.Processes {
+			eventually(t, "the state of process "+itoa(p.PID), func() bool {
+				st, err := proc.Host().Process(p.PID).Stat()
+				return state == "" && (err != nil || st.Zombie()) || state != "" && err == nil && string(st.State) == state
+			})
+		}
+	}
+}
+
+// TestMemberKilled: when a descendant is killed at any step, the others are saved
+// nevertheless.
+func TestMemberKilled(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		g := startProgram(t, nil, "tree", "mortal", "2")
+		list, err := proc.Host().Process(g.pid).Children()
+		if err != nil || len(list) != 2 {
+			t.Fatalf("children %v, error %v", list, err)
+		}
+		path := destination(t)
+		p := newProbe(context.Background(), n, func() { syscall.Kill(list[0], syscall.SIGKILL) })
+		r, err := Save(p, options(g, path))
+		if err != nil {
+			t.Fatalf("step %d: %v", n, err)
+		}
+		verified(t, path)
+		if len(r.Manifest.Processes) != 3 || r.Manifest.Processes[2].Zombie {
+			t.Errorf("step %d: %d processes", n, len(r.Manifest.Processes))
+		}
+		g.works()
+		if !p.reached() {
+			return
+		}
 	}
 }

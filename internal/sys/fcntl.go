@@ -39,6 +39,9 @@ func SetStatusFlags(fd, flags int) error {
 // Dup returns a close-on-exec duplicate of fd.
 func Dup(fd int) (int, error) { return fcntl(fd, unix.F_DUPFD_CLOEXEC, 0) }
 
+// DescriptorFlags are those of the descriptor, of which there is FDCloexec.
+func DescriptorFlags(fd int) (int, error) { return fcntl(fd, unix.F_GETFD, 0) }
+
 // DupFrom is fcntl(2) F_DUPFD_CLOEXEC: a copy of fd with the lowest free number
 // from first on.
 func DupFrom(fd, first int) (int, error) { return fcntl(fd, unix.F_DUPFD_CLOEXEC, first) }

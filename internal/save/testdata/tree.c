@@ -1,6 +1,6 @@
 // A tree of processes that is saved and must not notice. The root prints a line
 // a round, when each of its descendants has done a round of its own: each checks
-// its memory, its parent and its ids. All end when the root's input ends.
+// its memory, its parent and its ids. All end with the root.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +90,32 @@ static void spawn(int i) {
 	}
 }
 
+// Makes children by fork, one after the other.
+static void breed(int i) {
+	for (;;) {
+		int status = 0;
+		pid_t pid = fork();
+		if (pid == 0) {
+			nap(i % 3 * 500);
+			_exit(7);
+		}
+		if (waitpid(pid, &status, 0) != pid || status != 7 << 8) fail("fork");
+		rounds[i]++;
+	}
+}
+
+// Each of these makes another one and ends: the root adopts them.
+static void relay(int i) {
+	for (;;) {
+		pid_t pid = fork();
+		if (pid < 0) fail("fork");
+		if (pid) _exit(0);
+		prctl(PR_SET_PDEATHSIG, 0);
+		rounds[i]++;
+		nap(300);
+	}
+}
+
 // A chain of processes, each the child of the one before.
 static void chain(int i, int n) {
 	if (fork()) return;
@@ -105,9 +131,38 @@ int main(int argc, char **argv) {
 	rounds = mmap(0, most * sizeof *rounds, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!strcmp(mode, "children")) {
 		for (made = 0; made < n; made++) child(made);
+	} else if (!strcmp(mode, "mortal")) { // the first may be killed
+		for (made = 0; made < n; made++) child(made);
+		rounds++, made--;
 	} else if (!strcmp(mode, "chain")) {
 		made = n;
 		chain(0, n);
+	} else if (!strcmp(mode, "breeding")) {
+		for (made = 0; made < n; made++) if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			breed(made);
+		}
+	} else if (!strcmp(mode, "relays")) { // their ends are not waited for: see SIGCHLD
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+		signal(SIGCHLD, SIG_IGN);
+		for (made = 0; made < n; made++) if (fork() == 0) relay(made);
+	} else if (!strcmp(mode, "states")) { // two zombies, one that is stopped, one of another session
+		if (fork() == 0) _exit(3);
+		if (fork() == 0) { raise(SIGKILL); _exit(1); }
+		pid_t pid = fork();
+		if (pid == 0) work(most - 1);
+		kill(pid, SIGSTOP);
+		if (fork() == 0) {
+			setsid();
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (fork() == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				setpgid(0, 0);
+				work(0);
+			}
+			work(1);
+		}
+		made = 2;
 	} else if (!strcmp(mode, "shared")) {
 		char *p = mmap(0, (n + 1) * 16 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		for (made = 0; made < n; made++)
