@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // bar is what is demanded of ckpt. Medians have to pass.
 type bar struct {
 	What  string  `json:"what"`
@@ -12,6 +14,9 @@ type bar struct {
 // barSize is the memory of the program that the bars of large programs are for.
 const barSize = 1 << 30
 
+// barTree is how many processes the tree has that the bars of trees are for.
+const barTree = 50
+
 // bars compares what was measured with what is demanded. Bars of a size that
 // was not measured are left out.
 func bars(all []series) []bar {
@@ -23,9 +28,15 @@ func bars(all []series) []bar {
 		save, restore := s.measure("save"), s.measure("restore")
 		switch {
 		case s.Engine != "ckpt":
-		case s.Size == 0:
+		case s.shape == small:
 			add("small program, save", s.milliseconds(save.time).Median, 15, "ms")
 			add("small program, restore", s.milliseconds(restore.time).Median, 10, "ms")
+		case s.Threads > 1:
+			pause := s.over(func(r run) float64 { return float64(r.Pause) / 1e6 / float64(s.Threads) })
+			add(fmt.Sprintf("%v, pause for each", s.shape), pause.Median, 0.3, "ms")
+		case s.Processes == barTree:
+			add(s.String()+", pause", s.milliseconds(s.measure("pause").time).Median, 50, "ms")
+			add(s.String()+", restore", s.milliseconds(restore.time).Median, 150, "ms")
 		case s.Size == barSize:
 			add("1 GB, save without fsync", s.ratio(save, write).Median, 1.5, "× write")
 			add("1 GB, restore", s.milliseconds(restore.time).Median, 700, "ms")

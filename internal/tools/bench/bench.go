@@ -12,16 +12,21 @@ import (
 
 type options struct {
 	sizes []int64
-	runs  int // for each size
-	small int // of the program without memory
-	dir   string
-	json  bool
+	runs  int // for each program but the small one
+	small int // for that
+
+	threads, processes int // of the programs that have many; 1: not measured
+	dir                string
+	json               bool
 }
 
 // bench measures everything and prints it.
 func bench(ctx context.Context, o options) error {
-	if o.runs < 1 || o.small < 1 {
-		return errors.New("-n and -small must be at least 1")
+	if o.runs < 1 || o.small < 1 || o.threads < 1 || o.processes < 1 {
+		return errors.New("-n, -small, -threads and -processes must be at least 1")
+	}
+	if err := adoptOrphans(); err != nil {
+		return err
 	}
 	machine, err := lookAtMachine()
 	if err != nil {
@@ -47,12 +52,12 @@ func bench(ctx context.Context, o options) error {
 	if !o.json {
 		machine.writeHead(os.Stdout)
 	}
-	for _, size := range append([]int64{0}, o.sizes...) {
-		if why := t.noRoom(size); why != "" {
-			r.note("%s: not measured: %s", sizeName(size), why)
+	for _, of := range o.shapes() {
+		if why := t.noRoom(of.Size); why != "" {
+			r.note("%v: not measured: %s", of, why)
 			continue
 		}
-		s, err := t.series(ctx, ours, size, o.count(size))
+		s, err := t.series(ctx, ours, of, o.count(of))
 		if err != nil {
 			return err
 		}
@@ -87,11 +92,11 @@ func (t *tools) peer(ctx context.Context, p peer, o options, r *report) error {
 	if err := p.usable(ctx); err != nil {
 		return fmt.Errorf("%s: not measured: %w", p.name(), err)
 	}
-	for _, size := range append([]int64{0}, o.sizes...) {
-		if t.noRoom(size) != "" {
+	for _, of := range o.shapes() {
+		if t.noRoom(of.Size) != "" {
 			continue
 		}
-		s, err := t.series(ctx, p, size, o.runs)
+		s, err := t.series(ctx, p, of, o.runs)
 		if err != nil {
 			return err
 		}
@@ -100,8 +105,23 @@ func (t *tools) peer(ctx context.Context, p peer, o options, r *report) error {
 	return nil
 }
 
-func (o options) count(size int64) int {
-	if size == 0 {
+// shapes are the programs that are measured.
+func (o options) shapes() []shape {
+	all := []shape{small}
+	if o.threads > 1 {
+		all = append(all, shape{Threads: o.threads, Processes: 1})
+	}
+	if o.processes > 1 {
+		all = append(all, shape{Threads: 1, Processes: o.processes})
+	}
+	for _, size := range o.sizes {
+		all = append(all, large(size))
+	}
+	return all
+}
+
+func (o options) count(of shape) int {
+	if of == small {
 		return o.small
 	}
 	return o.runs

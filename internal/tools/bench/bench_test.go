@@ -33,7 +33,7 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := tools.start(ctx, nil, 8<<20)
+	p, err := tools.start(ctx, nil, shape{8 << 20, 3, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,14 +90,15 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	fast := run{Save: 12e6, Restore: 8e6, Write: 1e6, Reserve: 1e6, FreshRead: 2e6, WarmRead: 1e6, Fork: 1e5, Image: 2e6}
 	slow := fast
-	slow.Save, slow.Restore = 200e6, 9e6
+	slow.Save, slow.Restore, slow.Pause = 200e6, 9e6, 59e6
 	big := run{Save: 150e6, Restore: 800e6, Write: 100e6, Reserve: 90e6, FreshRead: 500e6, WarmRead: 90e6, Fork: 20e6, Image: 1e9}
 	r := &report{Series: []series{
-		{"ckpt", 0, []run{fast, slow, slow}}, {"ckpt", 1 << 30, []run{big}}, {"criu", 0, []run{slow}},
+		{"ckpt", small, []run{fast, slow, slow}}, {"ckpt", large(1 << 30), []run{big}}, {"criu", small, []run{slow}},
+		{"ckpt", shape{Threads: 200, Processes: 1}, []run{slow}}, {"ckpt", shape{Threads: 1, Processes: 50}, []run{slow}},
 	}}
 	r.Bars = bars(r.Series)
 	r.note("dmtcp: %s", "not here")
-	verdicts := []bool{false, true, true, false, false}
+	verdicts := []bool{false, true, true, false, false, true, false, true}
 	if len(r.Bars) != len(verdicts) {
 		t.Fatalf("bars %+v", r.Bars)
 	}
@@ -112,7 +113,7 @@ func TestTable(t *testing.T) {
 		s.writeRows(&table)
 	}
 	r.writeBars(&table)
-	for _, want := range []string{"FAIL  small program, save: 200 ms, at most 15.0", "1.60 × fresh read", "criu, small", "dmtcp: not here"} {
+	for _, want := range []string{"FAIL  small program, save: 200 ms, at most 15.0", "1.60 × fresh read", "criu, small", "FAIL  50 processes, pause: 59.0 ms, at most 50.0", "200 threads, pause for each: 0.29", "dmtcp: not here"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("no %q in\n%s", want, &table)
 		}

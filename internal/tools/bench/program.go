@@ -9,8 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
+	"ckpt/internal/abi"
 	"ckpt/internal/sys"
 )
 
@@ -42,8 +44,8 @@ type program struct {
 	err    error         // how it ended, valid then
 }
 
-// start starts the program with so much memory, and waits until it beats.
-func (t *tools) start(ctx context.Context, wrap []string, size int64) (*program, error) {
+// start starts a program of that shape, and waits until it beats.
+func (t *tools) start(ctx context.Context, wrap []string, of shape) (*program, error) {
 	shared, err := os.OpenFile(filepath.Join(t.dir, "shared"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
@@ -53,10 +55,11 @@ func (t *tools) start(ctx context.Context, wrap []string, size int64) (*program,
 		return nil, err
 	}
 	beat := 1000 // microseconds
-	if size == 0 {
+	if of.Size == 0 {
 		beat = 100 // shorter than what is measured
 	}
-	args := append(wrap, t.program, shared.Name(), strconv.FormatInt(size, 10), strconv.Itoa(beat), strconv.Itoa(os.Getpid()))
+	args := append(wrap, t.program, shared.Name(), strconv.FormatInt(of.Size, 10), strconv.Itoa(beat), strconv.Itoa(os.Getpid()),
+		strconv.Itoa(of.Threads), strconv.Itoa(of.Processes))
 	p := &program{shared: shared}
 	if err := p.launch(t.dir, exec.Command(args[0], args[1:]...)); err != nil {
 		shared.Close()
@@ -186,10 +189,31 @@ func (p *program) longestGap(from, to uint64) (time.Duration, error) {
 	return time.Duration(longest), nil
 }
 
-// kill ends the process at once and waits for it.
+// kill ends the process at once and waits for it, and for its children, which
+// end with it.
 func (p *program) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
+	reapOrphans()
+}
+
+// adoptOrphans makes us the parent of orphans: with an init that takes its time
+// ids would be in use for seconds after their processes have ended.
+func adoptOrphans() error {
+	_, err := sys.Prctl(abi.PrSetChildSubreaper, 1)
+	return err
+}
+
+// reapOrphans waits, for a second at most, for all children to end.
+func reapOrphans() {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		switch pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); {
+		case err == syscall.ECHILD:
+			return
+		case pid == 0:
+			time.Sleep(poll)
+		}
+	}
 }
 
 // close ends the program, wherever it is, and gives up its file.

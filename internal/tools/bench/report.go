@@ -35,7 +35,7 @@ func (m machine) writeHead(w io.Writer) {
 
 // writeRows prints the part of the table for one series.
 func (s series) writeRows(w io.Writer) {
-	fmt.Fprintf(w, "\n%s, %s, %d runs\n", s.Engine, sizeName(s.Size), len(s.Runs))
+	fmt.Fprintf(w, "\n%s, %v, %d runs\n", s.Engine, s.shape, len(s.Runs))
 	for _, m := range measures {
 		v := s.milliseconds(m.time)
 		fmt.Fprintf(w, row, "  "+m.name, short(v.Min), short(v.Median), short(v.Max), s.compared(m))
@@ -59,10 +59,10 @@ func (r *report) writeBars(w io.Writer) {
 	}
 }
 
-// jsonSeries is one engine with one size; times are milliseconds.
+// jsonSeries is one engine with one shape; times are milliseconds.
 type jsonSeries struct {
-	Engine string          `json:"engine"`
-	Size   int64           `json:"size"` // bytes of memory
+	Engine string `json:"engine"`
+	shape
 	Runs   int             `json:"runs"`
 	Image  stat            `json:"image"` // bytes on the disk
 	Times  map[string]stat `json:"times_ms"`
@@ -73,7 +73,7 @@ type jsonSeries struct {
 func (r *report) writeJSON(w io.Writer) error {
 	list := []jsonSeries{}
 	for _, s := range r.Series {
-		j := jsonSeries{Engine: s.Engine, Size: s.Size, Runs: len(s.Runs), Times: map[string]stat{}, Ratios: map[string]stat{}}
+		j := jsonSeries{Engine: s.Engine, shape: s.shape, Runs: len(s.Runs), Times: map[string]stat{}, Ratios: map[string]stat{}}
 		j.Image = s.over(func(r run) float64 { return float64(r.Image) })
 		for _, m := range measures {
 			j.Times[m.key] = s.milliseconds(m.time)

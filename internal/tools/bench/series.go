@@ -31,20 +31,44 @@ type run struct {
 	Image                                     int64 // bytes on the disk
 }
 
-// series are the runs of one engine with one size.
-type series struct {
-	Engine string
-	Size   int64
-	Runs   []run
+// shape is what a program is made of.
+type shape struct {
+	Size      int64 `json:"size"`      // bytes of memory of its first process
+	Threads   int   `json:"threads"`   // of its first process
+	Processes int   `json:"processes"` // of which all but the first do nothing
 }
 
-func (t *tools) series(ctx context.Context, e engine, size int64, n int) (series, error) {
-	s := series{Engine: e.name(), Size: size}
+// small is a program of one thread and no memory but its libraries'.
+var small = shape{Threads: 1, Processes: 1}
+
+// large is one with so many bytes of memory.
+func large(size int64) shape { return shape{Size: size, Threads: 1, Processes: 1} }
+
+// String is what the user calls it.
+func (s shape) String() string {
+	switch {
+	case s.Threads > 1:
+		return fmt.Sprintf("%d threads", s.Threads)
+	case s.Processes > 1:
+		return fmt.Sprintf("%d processes", s.Processes)
+	}
+	return sizeName(s.Size)
+}
+
+// series are the runs of one engine with one shape.
+type series struct {
+	Engine string
+	shape
+	Runs []run
+}
+
+func (t *tools) series(ctx context.Context, e engine, of shape, n int) (series, error) {
+	s := series{Engine: e.name(), shape: of}
 	for range n {
-		progress("%s, %s, run %d of %d ", e.name(), sizeName(size), len(s.Runs)+1, n)
-		r, err := t.run(ctx, e, size)
+		progress("%s, %v, run %d of %d ", e.name(), of, len(s.Runs)+1, n)
+		r, err := t.run(ctx, e, of)
 		if err != nil {
-			return s, fmt.Errorf("%s, %s: %w", e.name(), sizeName(size), err)
+			return s, fmt.Errorf("%s, %v: %w", e.name(), of, err)
 		}
 		s.Runs = append(s.Runs, r)
 	}
@@ -68,18 +92,18 @@ const (
 
 // run starts a program, saves it, measures what to compare with, kills it,
 // restores it, and has it check its memory.
-func (t *tools) run(ctx context.Context, e engine, size int64) (r run, err error) {
+func (t *tools) run(ctx context.Context, e engine, of shape) (r run, err error) {
 	dir := filepath.Join(t.dir, "image")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
-	p, err := t.start(ctx, e.wrap(dir), size)
+	p, err := t.start(ctx, e.wrap(dir), of)
 	if err != nil {
 		return r, err
 	}
 	defer p.close()
-	if err := t.save(ctx, e, p, dir, size, &r); err != nil {
+	if err := t.save(ctx, e, p, dir, of.Size, &r); err != nil {
 		return r, err
 	}
 	if err := t.references(ctx, &r); err != nil {

@@ -4,17 +4,19 @@
  * mapped file, which lives on beside the process when it is killed: at 0 the
  * words of struct header, at 4096 the times of the last beats.
  *
- * usage: program FILE BYTES MICROSECONDS OWNER
+ * usage: program FILE BYTES MICROSECONDS OWNER THREADS PROCESSES
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,10 +86,43 @@ static void die(const char *what)
 	exit(1);
 }
 
+static void *idle(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* company starts threads and child processes, up to so many with the caller. */
+static void company(int threads, int processes)
+{
+	pid_t self = getpid();
+	for (int i = 1; i < processes; i++) {
+		pid_t child = fork();
+		if (child < 0)
+			die("fork");
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != self)
+				_exit(1);
+			idle(NULL);
+		}
+	}
+	pthread_attr_t small;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 << 10);
+	for (int i = 1; i < threads; i++) {
+		pthread_t t;
+		errno = pthread_create(&t, &small, idle, NULL);
+		if (errno)
+			die("pthread_create");
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 5) {
-		fprintf(stderr, "usage: program FILE BYTES MICROSECONDS OWNER\n");
+	if (argc != 7) {
+		fprintf(stderr, "usage: program FILE BYTES MICROSECONDS OWNER THREADS PROCESSES\n");
 		return 2;
 	}
 	size_t size = strtoull(argv[2], NULL, 0), words = size / 8;
@@ -113,6 +148,7 @@ int main(int argc, char **argv)
 		fill(memory, words);
 	}
 	uint64_t sum = checksum(memory, words);
+	company(atoi(argv[5]), atoi(argv[6]));
 
 	struct timespec t = { 0, pause * 1000 };
 	for (uint64_t n = 0;; n++) {
