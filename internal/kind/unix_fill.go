@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"ckpt/internal/image"
@@ -80,8 +81,9 @@ func (net *unixNet) sender(n *unixNode, from []byte) (*os.File, []byte, error) {
 		if from == nil {
 			return file, nil
 		}
-		// Its name is told with the message even when it is closed.
-		if path := unixPath(from); path != "" && taken(path) || net.bindSender(file, from, net.r.object(n.f)) != nil {
+		// Its name is told with the message even when it is closed. A relative one
+		// is made in a directory of its own.
+		if path := unixPath(from); filepath.IsAbs(path) && taken(path) || net.bindSender(file, from, net.r.object(n.f)) != nil {
 			net.r.Warn(net.r.object(n.f), "what waits in it came from "+printable(from)+", and looks as if from nobody now")
 		}
 		return file, nil

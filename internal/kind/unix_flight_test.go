@@ -124,3 +124,33 @@ func TestSocketsInFlight(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// What was sent before a descriptor can be read without it.
+func TestDescriptorsInFlightBehindBytes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.unixPair(unix.SOCK_STREAM)
+	fd := w.open(file(t, "flown"), unix.O_RDONLY, 0)
+	send(t, a, "before")
+	sendFDs(t, a, "with", fd)
+	send(t, a, "be")
+	send(t, a, "tween")
+	sendFDs(t, a, "again", fd)
+	w.save(a, b, fd)
+	w.restore()
+	for _, part := range []string{"before", "with", "betwe", "en", "again"} {
+		buf, control := make([]byte, len(part)), make([]byte, 100)
+		n, cn, _, _, err := unix.Recvmsg(b, buf, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		if err != nil || string(buf[:n]) != part || (cn > 0) != (part == "with" || part == "again") {
+			t.Fatalf("received %q with %d bytes of control, %v, want %q", buf[:n], cn, err, part)
+		}
+		if cn > 0 {
+			parts, _ := unix.ParseSocketControlMessage(control[:cn])
+			fds, err := unix.ParseUnixRights(&parts[0])
+			if err != nil || len(fds) != 1 {
+				t.Fatal(fds, err)
+			}
+			w.keep(fds[0], nil)
+		}
+	}
+}

@@ -52,6 +52,9 @@ func (unixSocket) find(c *SaveContext, d *Desc) error {
 		return fmt.Errorf("%s: %w", d.object(), err)
 	}
 	messages, err := readUnix(fd, s, was)
+	if s.Type == sys.SockStream {
+		messages = splitUnix(messages)
+	}
 	defer func() {
 		for i := range messages {
 			messages[i].Close() // those that were not handed over
@@ -124,6 +127,21 @@ func readUnix(fd int, s *sys.UnixSocket, was int) (messages []sys.UnixMessage, e
 		at += size
 	}
 	return messages, nil
+}
+
+// splitUnix takes the parts of a stream that have descriptors apart. They are
+// shown with all that was sent before them, too, and nothing tells where they
+// came: so they come with the last byte. Who reads up to where they came gets none
+// yet, and who reads on gets all of it in one.
+func splitUnix(messages []sys.UnixMessage) (split []sys.UnixMessage) {
+	for _, m := range messages {
+		if last := len(m.Data) - 1; len(m.Files) > 0 && last > 0 {
+			split = append(split, sys.UnixMessage{Data: m.Data[:last], From: m.From, Cred: m.Cred})
+			m.Data = m.Data[last:]
+		}
+		split = append(split, m)
+	}
+	return split
 }
 
 // endsWith reports whether nothing read from the socket is its end, and not an
