@@ -218,19 +218,32 @@ type RestoreContext struct {
 	holders map[int][]holding // by OpenFile.ID, see has
 	later   []func() error
 	held    []io.Closer
+	toUndo  []io.Closer
 	atEnd   []func() (undo func() error, err error)
 }
 
 // Hold keeps o, such as a descriptor that is behind several open files, until
-// the context is closed.
+// the restored processes have theirs.
 func (r *RestoreContext) Hold(o io.Closer) { r.held = append(r.held, o) }
 
-// Close closes what Hold kept. After an execve it is not needed.
-func (r *RestoreContext) Close() {
+// HoldToUndo keeps o, which undoing needs, until the context is closed.
+func (r *RestoreContext) HoldToUndo(o io.Closer) { r.toUndo = append(r.toUndo, o) }
+
+// Release closes what Hold kept. After an execve it is not needed.
+func (r *RestoreContext) Release() {
 	for _, o := range r.held {
 		_ = o.Close() // descriptors that were only read from or looked at
 	}
 	r.held = nil
+}
+
+// Close closes all that is kept.
+func (r *RestoreContext) Close() {
+	r.Release()
+	for _, o := range r.toUndo {
+		_ = o.Close() // whether it can be undone shows when it is undone
+	}
+	r.toUndo = nil
 }
 
 // WhenMade registers a step that needs other open files, or what stands between

@@ -90,7 +90,7 @@ func grown(r *RestoreContext, f *image.OpenFile, was *identity, st Stat) error {
 		r.Warn(r.object(f), text+": left as it is, since "+obstacle)
 		return nil
 	}
-	r.Hold(c.file)
+	r.HoldToUndo(c.file)
 	r.AtEnd(func() (func() error, error) {
 		if err := c.do(); err != nil {
 			return nil, fmt.Errorf("%s: cut it back to %d bytes: %w", r.object(f), was.Size, err)

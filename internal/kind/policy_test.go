@@ -211,7 +211,7 @@ func TestCutIsUndone(t *testing.T) {
 			}
 			r := &RestoreContext{}
 			defer r.Close()
-			r.Hold(c.file)
+			r.HoldToUndo(c.file)
 			r.AtEnd(func() (func() error, error) { return c.undo, c.do() })
 			broken := errors.New("broken")
 			r.AtEnd(func() (func() error, error) {

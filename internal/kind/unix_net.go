@@ -67,7 +67,7 @@ func (unixSocket) Remake(r *RestoreContext, f *image.OpenFile) error {
 func newUnixNet(r *RestoreContext) *unixNet {
 	net := &unixNet{r: r, byIno: map[uint32]*unixNode{}}
 	net.names.r = r
-	r.Hold(&net.names)
+	r.HoldToUndo(&net.names)
 	r.AtEnd(net.names.commit)
 	r.WhenMade(net.connect)
 	if net.failed = net.read(); net.failed == nil {

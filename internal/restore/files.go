@@ -283,6 +283,13 @@ func (f *files) passed() []*os.File {
 
 // Close closes everything that was made.
 func (f *files) Close() {
+	f.release()
+	f.context.Close()
+}
+
+// release closes what the restored processes have now. They must not run before:
+// whoever waits for the end of a pipe waits for them alone.
+func (f *files) release() {
 	for _, file := range f.passed() {
 		if file != nil {
 			_ = file.Close() // nothing was written through it
@@ -296,5 +303,5 @@ func (f *files) Close() {
 	for _, file := range f.context.Given {
 		_ = file.Close() // a copy
 	}
-	f.context.Close()
+	f.context.Release()
 }

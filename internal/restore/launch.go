@@ -27,7 +27,7 @@ func (p *preparation) launch(program []byte) error {
 			return err
 		}
 		_ = p.messages.Close() // only handed on
-		_ = p.files.errFD.Close()
+		p.files.release()
 		return p.guardian.begin(first)
 	}
 	for _, f := range p.files.passed() {

@@ -60,7 +60,7 @@ func Restore(ctx context.Context, o Options) error {
 	if err := p.launch(program); err != nil || p.guardian == nil {
 		return errors.Join(err, undo())
 	}
-	p.Close() // whoever waits for the end of a pipe waits for the program alone
+	p.Close()
 	return p.guardian.guard()
 }
 
