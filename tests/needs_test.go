@@ -17,7 +17,7 @@ import (
 //
 // Whoever builds one of these takes it as there by CKPT_NEEDS=trees,sockets,
 // and removes it here when all that needs it passes.
-var missing = []string{"late-ids", "trees", "sockets", "ptys", "pidfds"}
+var missing = []string{"late-ids", "trees"}
 
 // needEngine skips a test that saves what the engine cannot save yet.
 func needEngine(t *testing.T, needs []string) {
