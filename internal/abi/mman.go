@@ -20,6 +20,7 @@ const (
 
 	MadvRandom     = 1
 	MadvSequential = 2
+	MadvDontNeed   = 4
 	MadvDontFork   = 10
 	MadvMergeable  = 12
 	MadvHugePage   = 14

@@ -108,8 +108,15 @@ func (w *writer) makeChildren(children []*birth) error {
 
 // makeChild adds the making of a process, and all that it does.
 func (w *writer) makeChild(c *birth) error {
-	child := &writer{p: w.p, site: w.site, birth: c}
-	child.b = w.spawn(c, 0)
+	child := &writer{p: w.p, site: w.site, birth: c, inherits: w.inherits}
+	if w.m != nil && w.fillsFirst() {
+		child.inherits = w.m
+	}
+	flags, err := w.sharing(c)
+	if err != nil {
+		return err
+	}
+	child.b = w.spawn(c, flags)
 	child.beBorn()
 	if c.temporary() {
 		return child.writeTemporary()

@@ -71,6 +71,11 @@ type writer struct {
 	t *image.Thread // whose list b is
 
 	newIDs map[*image.Thread]plan.Arg // words for new thread ids
+
+	// inherits is the process whose memory is there when this one begins; nil:
+	// there is none but what the plan works with.
+	inherits *member
+	first    *bool // see fillsFirst
 }
 
 // is says which process of the image it is.
@@ -97,6 +102,11 @@ func (w *writer) write() (*plan.Plan, error) {
 
 // writeProcess tells what one process does, from the moment when it is there.
 func (w *writer) writeProcess() error {
+	if w.fillsFirst() {
+		if err := w.memory(); err != nil {
+			return w.m.refuse(err)
+		}
+	}
 	if err := w.family(); err != nil {
 		return err
 	}
@@ -104,6 +114,7 @@ func (w *writer) writeProcess() error {
 	if err := w.space(); err != nil {
 		return err
 	}
+	w.meetAll(w.mapped)
 	if err := w.p.files.place(w.b, w.m.process, w.rendezvous()); err != nil {
 		return w.m.refuse(err)
 	}
@@ -129,12 +140,18 @@ func (w *writer) writeProcess() error {
 	return nil
 }
 
-// space gives the process its memory.
+// space gives the process its memory, if it is its own.
 func (w *writer) space() error {
 	w.fallAsleep()
-	if err := w.memory(); err != nil {
-		return w.m.refuse(err)
+	if !w.m.owns() {
+		return nil
 	}
+	if !w.fillsFirst() {
+		if err := w.memory(); err != nil {
+			return w.m.refuse(err)
+		}
+	}
+	w.unmapObjects()
 	if err := w.v.settle(w.b, w.work.start); err != nil {
 		return w.m.refuse(err)
 	}
@@ -160,18 +177,25 @@ func (w *writer) beIndependent() {
 // leave lets the kernel give the thread all its registers at once, and the
 // program runs.
 func (w *writer) leave() {
-	w.b.Call("close the message descriptor", abi.SysClose, plan.Imm(uint64(w.p.files.errFD.Fd())))
+	if w.m.process.Shares.Descriptors == 0 {
+		w.b.Call("close the message descriptor", abi.SysClose, plan.Imm(uint64(w.p.files.errFD.Fd())))
+	}
 	w.awaitStopped()
 	if w.m.process.Stopped {
 		// It takes effect here and now, and the program goes on at SIGCONT.
 		w.b.Call("stop the program again", abi.SysKill, plan.Int(w.newPID()), plan.Int(int(syscall.SIGSTOP)))
 	}
-	w.letGo()
-	w.unmapWords()
 	land := plan.Landing{PC: plan.EndThread()}
 	if !w.t.Dead {
 		land = w.landing(0)
 	}
+	if !w.m.owns() {
+		w.letThreadsGo()
+		w.b.Depart("continue the program", land, w.meeting().gone)
+		return
+	}
+	w.letGo()
+	w.unmapWords()
 	land.Keep = w.keep
 	w.b.Leave("continue the program", land)
 }

@@ -91,6 +91,9 @@ func (p *preparation) takenIDs() string {
 	return ""
 }
 
+// hasEnded ends what owner says of a zombie.
+const hasEnded = ", which has ended and waits for its parent"
+
 // owner says who has an id.
 func (p *preparation) owner(tid int) string {
 	other := p.host.fs.Process(tid)
@@ -100,7 +103,7 @@ func (p *preparation) owner(tid int) string {
 	}
 	state := ""
 	if s, err := other.Status(); err == nil && s.Zombie() {
-		state = ", which has ended and waits for its parent"
+		state = hasEnded
 	}
 	return fmt.Sprintf("%d is the id of %s%s", tid, name, state)
 }

@@ -43,9 +43,6 @@ func (p *preparation) admit(m *member) error {
 	if m.process.Zombie {
 		return nil
 	}
-	if m.process.Shares != (image.Shares{}) {
-		return m.refuse(&HostError{Reason: "it shares memory, descriptors or its working directory with another process (clone(2)), and this version can not restore that"})
-	}
 	if err := p.compareUser(m); err != nil {
 		return m.refuse(err)
 	}
@@ -66,6 +63,9 @@ func (m *member) refuse(err error) error {
 	}
 	return fmt.Errorf("%s%w", m.name, err)
 }
+
+// owns reports whether the process has memory that no earlier one has.
+func (m *member) owns() bool { return m.process.Shares.Memory == 0 }
 
 // memory is the process whose memory it has: itself, but for CLONE_VM.
 func (m *member) memory() int {

@@ -21,6 +21,7 @@ var advice = []struct {
 // memory maps every area where it was, fills them all, and then gives each what
 // could be in the way of that.
 func (w *writer) memory() error {
+	w.dropInherited()
 	w.mapObjects()
 	var mappings []mapping
 	for i := range w.m.process.Areas {
@@ -78,6 +79,9 @@ func (w *writer) mapArea(a *image.Area) (mapping, error) {
 	}
 	m := mapping{area: a, prot: prot, plain: source.fd == noFD && a.Kind != image.SharedAnonymous, fills: fills}
 	start, size := plan.Imm(uint64(a.Start)), plan.Imm(a.Size())
+	if w.keeps(a) {
+		return w.changeArea(m), nil
+	}
 	if a.Kind != image.SharedAnonymous {
 		step := a.Size()
 		if source.fd == noFD && prot&image.ProtWrite != 0 && source.flags&(abi.MapNoReserve|abi.MapGrowsDown) == 0 {

@@ -85,7 +85,7 @@ func TestArea(t *testing.T) {
 			[]string{fmt.Sprintf("mmap 0x400000+0x1000 prot 3 flags %#x", private), "mlock2 0"}},
 		{"shared, read-only", image.Area{Start: 0x400000, End: 0x401000, Prot: image.ProtRead, Kind: image.SharedAnonymous, File: -1},
 			[]content{{0x400000, page}},
-			[]string{"mmap 0x700000000000+0x1000 prot 3 flags 0x4031", "mremap", "munmap", "pread64 0x400000+0x1000", "mprotect 0x400000+0x1000 prot 1"}},
+			[]string{"mmap 0x700000000000+0x1000 prot 3 flags 0x4031", "mremap", "pread64 0x400000+0x1000", "mprotect 0x400000+0x1000 prot 1"}},
 		{"replaced library", image.Area{Start: 0x400000, End: 0x401000, Prot: image.ProtRead, Kind: image.PrivateFile, File: -1, Whole: true, Offset: 0x1000},
 			[]content{{0x400000, page}},
 			[]string{fmt.Sprintf("mmap 0x400000+0x1000 prot 3 flags %#x", private), "pread64 0x400000+0x1000", "mprotect 0x400000+0x1000 prot 1"}},

@@ -92,6 +92,11 @@ func (w *writer) mapObjects() {
 			}
 		}
 	}
+}
+
+// unmapObjects gives the scratch address up, when nobody is made any more who
+// needs it.
+func (w *writer) unmapObjects() {
 	if size := w.scratchSize() - w.wordsSize(); size > 0 {
 		w.b.Call("unmap the scratch address of shared memory", abi.SysMunmap, plan.Imm(w.objectsAt()), plan.Imm(size))
 	}

@@ -35,6 +35,7 @@ func TestSharedObjects(t *testing.T) {
 		w.scratch = scratch
 		w.makeObjects()
 		w.mapObjects()
+		w.unmapObjects()
 	})
 	type call struct {
 		nr            uint32

@@ -130,11 +130,23 @@ func (w *writer) awaitThreads() {
 	}
 }
 
-// letGo lets the other threads leave, and waits until they need the block no
+// letGo lets the other threads leave, and waits until nobody needs the block any
 // more.
 func (w *writer) letGo() {
-	if n := w.others(); n > 0 {
-		w.b.Add("let the other threads go", w.meeting().going, plan.Imm(1))
+	w.letThreadsGo()
+	n := w.others()
+	for _, m := range w.p.members {
+		if m.process.Shares.Memory == w.m.process.PID {
+			n += len(m.process.Threads)
+		}
+	}
+	if n > 0 {
 		w.b.Await("wait until the other threads have left", w.meeting().gone, plan.Int(n))
+	}
+}
+
+func (w *writer) letThreadsGo() {
+	if w.others() > 0 {
+		w.b.Add("let the other threads go", w.meeting().going, plan.Imm(1))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // keepAllIDs prepares a tree: its processes know each other by their ids, so that
@@ -16,7 +17,7 @@ func (p *preparation) keepAllIDs() (err error) {
 	if p.o.PID == PIDNew {
 		return &HostError{Reason: "the processes of a tree know each other by their ids, and can not have new ones", Advice: "use --pid auto"}
 	}
-	if reason := p.takenIDs(); reason != "" {
+	if reason := p.awaitIDs(); reason != "" {
 		return &HostError{
 			Reason: fmt.Sprintf("the %d processes can not have their old ids: %s", len(p.members), reason),
 			Advice: "end what has the id, or restore the tree as root",
@@ -29,6 +30,16 @@ func (p *preparation) keepAllIDs() (err error) {
 		p.guardian.tree = true
 	}
 	return err
+}
+
+// awaitIDs is takenIDs, but gives who has been killed a moment to be waited for.
+func (p *preparation) awaitIDs() (reason string) {
+	const moment, pause = 2 * time.Second, 5 * time.Millisecond
+	for end := time.Now().Add(moment); ; time.Sleep(pause) {
+		if reason = p.takenIDs(); !strings.HasSuffix(reason, hasEnded) || time.Now().After(end) {
+			return reason
+		}
+	}
 }
 
 // neededIDs are the ids that must be free, those of threads included.
