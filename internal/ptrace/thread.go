@@ -24,6 +24,7 @@ type Thread struct {
 	group   bool
 	gone    *GoneError
 	poll    time.Duration // longest sleep between two looks at it; 0 means lastSleep
+	turn    *Turn
 }
 
 // Seize makes the calling OS thread the tracer of tid, which runs on. It is a

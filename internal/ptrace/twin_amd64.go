@@ -154,7 +154,7 @@ func (in *Injector) stopAt(deadline time.Time, kinds ...stopKind) (stopKind, err
 
 // middle lets the middle child make the twin and exit.
 func (in *Injector) middle(tid int, deadline time.Time) (*Twin, error) {
-	m := &Thread{tid: tid, options: in.t.options}
+	m := &Thread{tid: tid, options: in.t.options, turn: in.t.turn}
 	defer m.kill(deadline)
 	if _, err := m.wait(deadline); err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func (in *Injector) middle(tid int, deadline time.Time) (*Twin, error) {
 	if mi.child == 0 {
 		return nil, errors.New("the kernel did not tell the id of the copy")
 	}
-	t := &Thread{tid: mi.child, options: m.options}
+	t := &Thread{tid: mi.child, options: m.options, turn: m.turn}
 	if _, err := t.wait(deadline); err != nil {
 		return nil, err
 	}

@@ -41,16 +41,26 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 		return stop{}, t.gone
 	}
 	sleep, longest := firstSleep, cmp.Or(t.poll, lastSleep)
-	for spinUntil := time.Now().Add(spinTime); ; {
+	begin := time.Now()
+	looked := begin // at its state
+	for {
 		if s, ok, err := t.look(); ok || err != nil {
+			t.turn.moved()
 			return s, err
 		}
+		passed := t.turn.Pass()
 		now := time.Now()
-		if now.Before(spinUntil) {
+		if now.Sub(begin) < spinTime {
 			continue
 		}
 		if now.After(deadline) {
 			return stop{}, newTimeoutError(t.tid)
+		}
+		if passed {
+			if now.Sub(looked) < lastSleep {
+				continue
+			}
+			looked, sleep = now, longest
 		}
 		// A leader that has exited before its threads shows neither a stop nor
 		// its end, until the last of them has gone.
@@ -60,7 +70,9 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 			st, _, _ := sys.WaitThread(t.tid)
 			return stop{}, t.die(st)
 		}
-		sys.SleepThread(sleep)
+		if !passed {
+			sys.SleepThread(sleep)
+		}
 		sleep = min(2*sleep, longest)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -59,7 +61,7 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := aside(ctx, &c.beat, stallLimit, c.look); err != nil {
 		return err
 	}
-	if err := c.each((*member).state); err != nil {
+	if err := c.states(); err != nil {
 		return err
 	}
 	if err := c.refusal(); err != nil {
@@ -80,6 +82,39 @@ func (c *collector) each(do func(*member) error) error {
 	for _, m := range c.members {
 		if err := do(m); err != nil {
 			return m.explain(err)
+		}
+	}
+	return nil
+}
+
+// together is each on all processors. do uses what belongs to its process only.
+func (c *collector) together(do func(*member) error) error {
+	errs := make([]error, len(c.members))
+	var next atomic.Int64
+	work := func() error {
+		for i := int(next.Add(1)) - 1; i < len(errs); i = int(next.Add(1)) - 1 {
+			errs[i] = do(c.members[i])
+		}
+		return nil
+	}
+	var workers sync.WaitGroup
+	ended := make([]outcome, min(len(errs), runtime.GOMAXPROCS(0))-1)
+	for i := range ended {
+		workers.Go(func() { ended[i] = call(work) })
+	}
+	_ = work() // errors are in errs
+	workers.Wait()
+	for _, o := range ended {
+		_ = o.result()
+	}
+	return c.first(errs)
+}
+
+// first is the first of the processes' errors.
+func (c *collector) first(errs []error) error {
+	for i, err := range errs {
+		if err != nil {
+			return c.members[i].explain(err)
 		}
 	}
 	return nil
@@ -110,7 +145,7 @@ func (c *collector) look() error {
 	for _, f := range c.frozen.processes {
 		c.members = append(c.members, &member{c: c, index: len(c.members), frozen: f, code: c.before.codes[f.pid]})
 	}
-	if err := c.each((*member).look); err != nil {
+	if err := c.together((*member).look); err != nil {
 		return err
 	}
 	root := c.members[0].s
@@ -128,13 +163,13 @@ func (c *collector) look() error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	return c.each((*member).describe)
+	return c.together((*member).describe)
 }
 
 // contents finds the memory and the open files of the processes and copies what
 // is in them.
 func (c *collector) contents(ctx context.Context) error {
-	if err := c.each((*member).findMappings); err != nil {
+	if err := c.together((*member).findMappings); err != nil {
 		return err
 	}
 	files, err := openFiles(c.subjects()...)
@@ -150,13 +185,12 @@ func (c *collector) contents(ctx context.Context) error {
 		m.listAreas(files)
 	}
 	layout := image.Layout{Objects: c.findObjects()}
-	err = c.each(func(m *member) error {
-		runs, err := m.findMemory()
-		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: runs})
+	if err := c.together((*member).findMemory); err != nil {
 		return err
-	})
-	if err != nil {
-		return err
+	}
+	for _, m := range c.members {
+		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: m.runs})
+		c.total += int64(total(m.runs))
 	}
 	if err := c.refusal(); err != nil {
 		return err

@@ -63,8 +63,8 @@ func (m *member) wiped(vmas []proc.VMA) (bool, error) {
 	defer twins.Close()
 	for i := range vmas {
 		v := &vmas[i]
-		if k := kindOf(v); k != image.Anonymous && k != image.PrivateFile || v.Start >= uint64(image.MaxAddr) {
-			continue // the last is the vsyscall page, which has no page map
+		if kindOf(v) != image.Anonymous || v.Start >= uint64(image.MaxAddr) {
+			continue // only those can be wiped; the last is the vsyscall page, which has no page map
 		}
 		kept, err := twins.any(v.Start, v.End)
 		if err != nil {

@@ -21,11 +21,14 @@ type member struct {
 	vmas     []proc.VMA
 	mappings []mapping
 
+	turn       *ptrace.Turn
+	asked      bool // for its attributes
 	twin       *ptrace.Twin
 	noTwin     error       // why there is none
 	flagsLater bool        // the areas have not all their flags yet
 	flags      *laterFlags // they are being read
-	now, later []image.Run // memory to be copied while it is frozen, and what the twin holds as well
+	runs       []image.Run // its memory in the image
+	now, later []image.Run // of that, what is to be copied while it is frozen, and what the twin holds as well
 }
 
 // named says of which process the error is, if there are several.
@@ -104,22 +107,21 @@ func (m *member) listAreas(files *files) {
 
 // findMemory finds out what of the process's memory goes into the image as its
 // own.
-func (m *member) findMemory() ([]image.Run, error) {
+func (m *member) findMemory() error {
 	if !m.hasMemory() {
-		return nil, nil
+		return nil
 	}
 	scanner, err := newPageScanner(m.s.proc)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer scanner.Close()
-	runs, err := findRuns(scanner, m.p.Areas, len(m.c.objects) > 0)
-	m.now = runs
+	m.runs, err = findRuns(scanner, m.p.Areas, len(m.c.objects) > 0)
+	m.now = m.runs
 	if m.twin != nil {
-		m.now, m.later = split(runs, m.p.Areas)
+		m.now, m.later = split(m.runs, m.p.Areas)
 	}
-	m.c.total += int64(total(runs))
-	return runs, err
+	return err
 }
 
 // copyFrozen copies the memory that has to be copied while the process is

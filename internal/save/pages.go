@@ -28,7 +28,7 @@ func newPageScanner(p proc.Process) (*pageScanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the page map: %w", err)
 	}
-	return &pageScanner{pagemap: f, buf: make([]sys.PageRegion, 4096)}, nil
+	return &pageScanner{pagemap: f}, nil
 }
 
 func (s *pageScanner) Close() error { return s.pagemap.Close() }
@@ -57,6 +57,9 @@ func (s *pageScanner) any(start, end uint64) (bool, error) {
 const notPrivate = sys.PageFile | sys.PageZero
 
 func (s *pageScanner) scan(start, end uint64, visit func(start, end uint64)) error {
+	if s.buf == nil {
+		s.buf = make([]sys.PageRegion, 1024)
+	}
 	for start < end {
 		found, next, err := sys.PagemapScan(s.pagemap, start, end, notPrivate, notPrivate, sys.PagePresent|sys.PageSwapped, 0, s.buf)
 		if err != nil {

@@ -11,10 +11,39 @@ import (
 	"ckpt/internal/ptrace"
 )
 
+// statesAtOnce is how many processes are asked at the same time. More than that
+// the processors are not kept busier.
+const statesAtOnce = 8
+
+// states collects the state of all processes.
+func (c *collector) states() error {
+	if len(c.members) == 1 {
+		return c.each(func(m *member) error { return m.state(nil) })
+	}
+	errs := make([]error, len(c.members))
+	failed := false
+	var tasks []func(*ptrace.Turn)
+	for i, m := range c.members {
+		tasks = append(tasks, func(turn *ptrace.Turn) {
+			if !failed {
+				errs[i] = m.state(turn)
+				failed = failed || errs[i] != nil
+			}
+		})
+	}
+	ptrace.Interleave(statesAtOnce, tasks)
+	return c.first(errs)
+}
+
 // state collects the process's own state and that of its threads.
-func (m *member) state() error {
+func (m *member) state(turn *ptrace.Turn) error {
+	defer func() { m.asked = true }()
 	if m.s.zombie {
 		return nil
+	}
+	m.turn = turn
+	for _, t := range m.frozen.threads {
+		t.TakeTurns(turn)
 	}
 	timers, err := m.s.proc.Timers()
 	if err != nil {
@@ -87,6 +116,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
 	}
 	r.attributes(&p.Attributes)
+	m.asked = true
 	if r.hasLDT() {
 		m.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
 	}

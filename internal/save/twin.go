@@ -50,6 +50,9 @@ func (m *member) mayHaveTwin() error {
 		if above == nil {
 			break
 		}
+		for !above.asked && m.turn.Pass() {
+			// It is asked at the same time.
+		}
 		if above.p.Attributes.Subreaper {
 			if above == m {
 				return errors.New("the process is a child subreaper")
