@@ -141,6 +141,9 @@ type SaveContext struct {
 	knownOf int
 	queues  map[uint32]*unixQueue // by inode, see findUnix
 
+	pipes   map[inode][]*Desc // the ends among the first pipesOf of All, see endsOf
+	pipesOf int
+
 	channels map[string]int // see openChannels; nil: not looked yet
 	settled  map[int]bool   // processes outside that are no passing ones, see holderOutside
 }

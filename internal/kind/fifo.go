@@ -38,7 +38,7 @@ func (fifo) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		return err
 	}
 	fd := int(local.Fd())
-	ends := endsOf(c.All, d)
+	ends := endsOf(c, d)
 	det := fifoDetail{Ino: d.Stat.Ino, Mode: d.Stat.Mode & sys.ModePerm}
 	if det.Size, err = sys.PipeSize(fd); err != nil {
 		return fmt.Errorf("%s: %w", d.object(), err)

@@ -31,7 +31,7 @@ func isPipe(d *Desc) bool {
 }
 
 func (pipe) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
-	ends := endsOf(c.All, d)
+	ends := endsOf(c, d)
 	if !ends.both() {
 		alone, err := ends.alone(c, d)
 		if err != nil {

@@ -18,12 +18,21 @@ type pipeEnds struct {
 	readers, writers []*Desc
 }
 
+// inode tells pipes apart.
+type inode struct{ dev, ino uint64 }
+
 // endsOf finds the ends of the pipe or FIFO that d is one of.
-func endsOf(all []*Desc, d *Desc) (e pipeEnds) {
-	for _, o := range all {
-		if o.FD < 0 || o.Stat.Mode&sys.ModeType != sys.ModeFIFO || o.Stat.Dev != d.Stat.Dev || o.Stat.Ino != d.Stat.Ino {
-			continue
+func endsOf(c *SaveContext, d *Desc) (e pipeEnds) {
+	if c.pipes == nil || c.pipesOf != len(c.All) {
+		c.pipes, c.pipesOf = map[inode][]*Desc{}, len(c.All)
+		for _, o := range c.All {
+			if o.FD >= 0 && o.Stat.Mode&sys.ModeType == sys.ModeFIFO {
+				at := inode{o.Stat.Dev, o.Stat.Ino}
+				c.pipes[at] = append(c.pipes[at], o)
+			}
 		}
+	}
+	for _, o := range c.pipes[inode{d.Stat.Dev, d.Stat.Ino}] {
 		if access := o.access(); access != sys.OWronly {
 			e.readers = append(e.readers, o)
 		}
