@@ -119,3 +119,42 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("status %d: %s", code, term.text())
 	}
 }
+
+// TestJobControl: a shell with a job in the foreground is restored on another
+// terminal: the job is in the foreground there, and the shell waits for it.
+func TestJobControl(t *testing.T) {
+	needEngine(t, []string{"trees"})
+	needRoot(t)
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	p, term := onTerminal(t, command{
+		argv: []string{"bash", "--norc", "--noprofile", "-i"}, env: []string{"PS1=ready> "}, dir: dir, uid: os.Geteuid(),
+	})
+	term.await(t, p, "ready> ")
+	say := func(line, want string) {
+		t.Helper()
+		if _, err := term.master.WriteString(line); err != nil {
+			t.Fatal(err)
+		}
+		term.await(t, p, want)
+	}
+	say("sleep 1000 & echo jobs: $(jobs -p | wc -l)\n", "jobs: 1")
+	say("sed -u 's/^/answer: /'\n", "sed -u")
+	say("first\n", "answer: first\r\n")
+	members := p.family()
+	p.save(os.Geteuid(), "--then", "kill")
+	p.wait()
+	p.buryFamily(members)
+
+	p, term = onTerminal(t, command{
+		argv: []string{binary(t, "ckpt"), "restore", "myckpt"}, dir: dir, uid: os.Geteuid(), prefix: "restore.",
+	})
+	say("second\n", "answer: second\r\n")
+	say("\x03", "ready> ") // interrupts the job only
+	say("echo left: $(jobs -p | wc -l)\n", "left: 1")
+	say("kill %1; wait %1; echo done: $?\n", "done: 143")
+	say("exit 7\n", "exit")
+	if code := p.wait(); code != 7 {
+		t.Errorf("status %d: %s", code, term.text())
+	}
+}

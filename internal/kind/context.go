@@ -144,6 +144,7 @@ type SaveContext struct {
 	pipes   map[inode][]*Desc // the ends among the first pipesOf of All, see endsOf
 	pipesOf int
 
+	groups   map[int]bool   // see hasGroup; nil: not looked yet
 	channels map[string]int // see openChannels; nil: not looked yet
 	settled  map[int]bool   // processes outside that are no passing ones, see holderOutside
 }

@@ -20,6 +20,10 @@ type ttyDetail struct {
 	// Number is which of 0, 1 and 2 is this terminal, -1 if none is.
 	Number int `json:"number"`
 
+	// Foreground is the process group in the foreground of the controlling
+	// terminal, if it is one of the saved processes'.
+	Foreground int `json:"foreground,omitempty"`
+
 	// Termios are the settings if they are the program's: those of a program
 	// in the background are its shell's, or of whoever is in the foreground.
 	Termios *sys.Termios `json:"termios,omitempty"`
@@ -81,7 +85,10 @@ func (tty) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 		return err
 	}
 	fd := int(local.Fd())
-	if rdev != controlling || st.TPgid == st.Pgrp {
+	if rdev == controlling && c.hasGroup(st.TPgid) {
+		det.Foreground = st.TPgid
+	}
+	if rdev != controlling || det.Foreground != 0 {
 		t, err := sys.TermiosOf(fd)
 		if err == nil {
 			det.Termios = &t
@@ -105,4 +112,17 @@ func stdioTerminal(all []*Desc, rdev uint64) int {
 		}
 	}
 	return lowest
+}
+
+// hasGroup reports whether one of the processes is in a process group.
+func (c *SaveContext) hasGroup(pgid int) bool {
+	if c.groups == nil {
+		c.groups = map[int]bool{}
+		for _, pid := range c.PIDs {
+			if st, err := c.FS.Process(pid).Stat(); err == nil {
+				c.groups[st.Pgrp] = true
+			}
+		}
+	}
+	return c.groups[pgid]
 }

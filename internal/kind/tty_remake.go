@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -140,15 +141,38 @@ func (r *RestoreContext) applySettings(f *image.OpenFile, number int, det *ttyDe
 		if want != current {
 			b.Call("set up the terminal", abi.SysIoctl, imm(number), plan.Imm(sys.TerminalSetIoctl), b.Data(sys.TermiosBytes(want)))
 		}
-		if resized {
-			// All signals are blocked now, and one that the program ignores
-			// is dropped when its actions are set.
-			pid := b.Slot()
-			b.Call("look at the own number", abi.SysGetpid).Store(pid)
-			b.Call("tell of the terminal's size", abi.SysKill, plan.Arg{Slot: pid}, imm(int(syscall.SIGWINCH)))
-			b.Free(pid)
-		}
 		return nil
 	})
+	group, ok := r.NewGroup(det.Foreground)
+	inside := ok && det.Foreground != r.Process.PGID // what the root is in may have others in it
+	for i := range r.Manifest.Processes {
+		p := &r.Manifest.Processes[i]
+		if len(r.NumbersIn(p, f)) == 0 || p.SID != r.Process.SID {
+			continue
+		}
+		if inside {
+			r.Final(p, f, func(b *plan.Builder, fds []int) error {
+				b.Call(fmt.Sprintf("put process group %d into the foreground", group), abi.SysIoctl, imm(fds[0]), plan.Imm(syscall.TIOCSPGRP), b.Data(binary.NativeEndian.AppendUint32(nil, uint32(group))))
+				if resized {
+					b.Call("tell of the terminal's size", abi.SysKill, plan.Imm(-uint64(group)), imm(int(syscall.SIGWINCH)))
+				}
+				return nil
+			})
+			break
+		}
+		if resized && p.PGID == r.Process.PGID {
+			r.Final(p, f, tellSize)
+		}
+	}
+	return nil
+}
+
+// tellSize tells a process of its terminal's new size. All signals are blocked
+// now, and one that the program ignores is dropped when its actions are set.
+func tellSize(b *plan.Builder, _ []int) error {
+	pid := b.Slot()
+	defer b.Free(pid)
+	b.Call("look at the own number", abi.SysGetpid).Store(pid)
+	b.Call("tell of the terminal's size", abi.SysKill, plan.Arg{Slot: pid}, imm(int(syscall.SIGWINCH)))
 	return nil
 }
