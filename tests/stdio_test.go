@@ -38,6 +38,28 @@ func TestOutsidePipe(t *testing.T) {
 	}
 }
 
+// TestOutsidePipeline is TestOutsidePipe of a shell with two commands, each of
+// which has one of its pipes.
+func TestOutsidePipeline(t *testing.T) {
+	needRoot(t)
+	needEngine(t, []string{"trees"})
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	first := dialogue(t, "pipe", command{argv: []string{"bash", "-c", "cat 5<&0 0<&5 | cat 3>&1; exit 5"}, dir: dir, uid: os.Geteuid()})
+	first.ask(t, "before the save")
+	first.process.save(os.Geteuid())
+	first.ask(t, "runs on")
+	first.process.kill()
+	second := dialogue(t, "socket", command{
+		argv: []string{binary(t, "ckpt"), "restore", "myckpt"}, dir: dir, uid: os.Geteuid(), prefix: "restore.",
+	})
+	second.ask(t, "after the restore")
+	second.close()
+	if code := second.process.wait(); code != 5 {
+		t.Errorf("status %d at the end of input", code)
+	}
+}
+
 // conversation is a program whose 0 and 1 are pipes or sockets to the test.
 type conversation struct {
 	process *process
