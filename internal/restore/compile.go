@@ -133,9 +133,9 @@ func (w *writer) writeProcess() error {
 	if err := w.makeTimers(); err != nil {
 		return w.m.refuse(err)
 	}
-	w.meetAll(w.complete)
+	w.becomeIndependent()
 	w.startTimers()
-	w.beIndependent()
+	w.meetAll(w.leaving)
 	w.leave()
 	return nil
 }
@@ -166,12 +166,15 @@ func (w *writer) emptyAddressSpace() {
 	}
 }
 
-// beIndependent lets each process live or die on its own.
-func (w *writer) beIndependent() {
+// becomeIndependent lets each process live or die on its own, when all are
+// complete: from here on nothing fails. The first one comes first, so that restore
+// can not take it with it when the others have stopped dying with their parents.
+func (w *writer) becomeIndependent() {
+	w.arriveAt(w.complete)
 	if w.p.isTree() {
 		w.parentDeathSignal(w.t.PDeathSig)
 	}
-	w.meetAll(w.leaving)
+	w.open(w.complete)
 }
 
 // leave lets the kernel give the thread all its registers at once, and the

@@ -36,7 +36,7 @@ func (w *writer) credentials() {
 	w.b.Call("set the keep-capabilities flag", abi.SysPrctl, plan.Imm(abi.PrSetKeepCaps), plan.Imm(flag(w.m.process.Attributes.KeepCaps)))
 	if w.p.isTree() && w.t == &w.m.process.Threads[0] {
 		// Other ids have cleared it; what it has to be comes when all are
-		// complete, see beIndependent.
+		// complete, see becomeIndependent.
 		w.parentDeathSignal(int(syscall.SIGKILL))
 		return
 	}

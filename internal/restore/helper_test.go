@@ -60,7 +60,8 @@ type content struct {
 	bytes []byte
 }
 
-// write makes an image of m with this memory and returns its path.
+// write makes an image of m with this memory, the first process's, and returns
+// its path.
 func write(t testing.TB, m *image.Manifest, memory ...content) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "myckpt")
@@ -73,7 +74,11 @@ func write(t testing.TB, m *image.Manifest, memory ...content) string {
 	for _, c := range memory {
 		runs = append(runs, image.Run{Start: c.at, Len: uint64(len(c.bytes))})
 	}
-	if err := w.Layout(image.Layout{Processes: []image.Space{{Areas: m.Processes[0].Areas, Runs: runs}}}); err != nil {
+	l := image.Layout{Processes: []image.Space{{Areas: m.Processes[0].Areas, Runs: runs}}}
+	for i := range m.Processes[1:] {
+		l.Processes = append(l.Processes, image.Space{Areas: m.Processes[i+1].Areas})
+	}
+	if err := w.Layout(l); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range memory {

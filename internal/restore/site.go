@@ -108,17 +108,28 @@ func (s *site) at(word plan.Arg) plan.Arg { return plan.Imm(s.scratch + word.Imm
 
 // meetAll adds the waiting at a gate.
 func (w *writer) meetAll(g gate) {
-	if g.others == 0 {
-		return
+	w.arriveAt(g)
+	w.open(g)
+}
+
+// arriveAt is the coming to a gate: behind it, the first process knows that all
+// are there, and the others that it has opened the gate.
+func (w *writer) arriveAt(g gate) {
+	switch {
+	case g.others == 0:
+	case w.birth == w.lineage.root:
+		w.b.Await("wait "+g.what, w.at(g.arrived), plan.Int(g.others))
+	default:
+		w.b.Add("arrive", w.at(g.arrived), plan.Imm(1))
+		w.b.Await("wait "+g.what, w.at(g.open), plan.Imm(1))
 	}
-	arrived, open := w.at(g.arrived), w.at(g.open)
-	if w.birth == w.lineage.root {
-		w.b.Await("wait "+g.what, arrived, plan.Int(g.others))
-		w.b.Add("say "+g.what, open, plan.Imm(1))
-		return
+}
+
+// open lets the others through.
+func (w *writer) open(g gate) {
+	if g.others > 0 && w.birth == w.lineage.root {
+		w.b.Add("say "+g.what, w.at(g.open), plan.Imm(1))
 	}
-	w.b.Add("arrive", arrived, plan.Imm(1))
-	w.b.Await("wait "+g.what, open, plan.Imm(1))
 }
 
 // shareScratch maps what all processes have in common, before there are several.

@@ -1,0 +1,62 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestRestoreKilled: whenever the restore of a tree is killed, either nothing is
+// left of the tree, or all of it runs.
+func TestRestoreKilled(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	r := startProbe(t, &probe{name: "tree_generations", source: "programs/tree_generations.c", variant: "pie", arg: "both"}, os.Geteuid())
+	members := r.family()
+	r.saveAndKill()
+	left := func() (n int) {
+		for _, pid := range members {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil)
+			if syscall.Kill(pid, 0) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	none, all := 0, 0
+	const steps = 40
+	for i := range steps {
+		cmd := exec.Command(binary(t, "ckpt"), "restore")
+		cmd.Dir = r.dir
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(3*i) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+		n := 0
+		eventually(t, fmt.Sprintf("none or all of %d processes", len(members)), func() bool {
+			n = left()
+			time.Sleep(20 * time.Millisecond) // all may be there, and about to end
+			return n == left() && (n == 0 || n == len(members))
+		})
+		if n == 0 {
+			none++
+			continue
+		}
+		all++
+		for _, pid := range members {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "the end of all", func() bool { return left() == 0 })
+	}
+	t.Logf("killed %d times: nothing is left %d times, all run %d times", steps, none, all)
+}
