@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -34,32 +36,9 @@ func TestNothingIsLeft(t *testing.T) {
 	if sys.ProbeSetTID() != nil {
 		t.Skip("only root can choose ids")
 	}
-	m := sample(t)
-	root := m.Processes[0]
-	m.Processes = nil
-	next := highestID() - 1000
-	for i := range 4 {
-		p := root
-		p.Threads = []image.Thread{root.Threads[0]}
-		for ; !errors.Is(syscall.Kill(next, 0), syscall.ESRCH); next-- {
-		}
-		p.PID, p.Threads[0].TID = next, next
-		next--
-		const lo, hi = 0x400000, 0x401000
-		p.Memory = image.Memory{
-			StartCode: lo, EndCode: hi, StartData: lo, EndData: hi, StartBrk: hi, Brk: hi, StartStack: hi,
-			ArgStart: lo, ArgEnd: hi, EnvStart: lo, EnvEnd: hi,
-		}
-		p.SID, p.PGID = root.SID, root.PGID
-		if i > 0 {
-			p.PPID = m.Processes[max(0, i-2)].PID
-		}
-		if i == 2 {
-			// Nothing can be mapped there without being asked for.
-			p.Areas = []image.Area{{Start: 1 << 50, End: 1<<50 + pageSize, Prot: rw, Kind: image.Anonymous, File: -1, Flags: []string{}}}
-		}
-		m.Processes = append(m.Processes, p)
-	}
+	m := family(t, 4)
+	// Nothing can be mapped there without being asked for.
+	m.Processes[2].Areas = []image.Area{{Start: 1 << 50, End: 1<<50 + pageSize, Prot: rw, Kind: image.Anonymous, File: -1, Flags: []string{}}}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), restoreEnv+"="+write(t, m))
 	out, err := cmd.CombinedOutput()
@@ -71,4 +50,43 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("process %d: %v", m.Processes[i].PID, err)
 		}
 	}
+}
+
+// family is a sample of n processes with ids that nobody has, each the child
+// of the one before.
+func family(t *testing.T, n int) *image.Manifest {
+	t.Helper()
+	m := sample(t)
+	root := m.Processes[0]
+	const lo, hi = 0x400000, 0x401000
+	root.Memory = image.Memory{
+		StartCode: lo, EndCode: hi, StartData: lo, EndData: hi, StartBrk: hi, Brk: hi, StartStack: hi,
+		ArgStart: lo, ArgEnd: hi, EnvStart: lo, EnvEnd: hi,
+	}
+	m.Processes = nil
+	families.Lock()
+	defer families.Unlock()
+	if families.next == 0 {
+		families.next = highestID() - 1000
+	}
+	for i := range n {
+		p := root
+		p.Areas = slices.Clone(root.Areas)
+		p.Threads = slices.Clone(root.Threads)
+		for ; !errors.Is(syscall.Kill(families.next, 0), syscall.ESRCH); families.next-- {
+		}
+		p.PID, p.Threads[0].TID = families.next, families.next
+		families.next--
+		if i > 0 {
+			p.PPID = m.Processes[i-1].PID
+		}
+		m.Processes = append(m.Processes, p)
+	}
+	return m
+}
+
+// families are the ids for tests.
+var families struct {
+	sync.Mutex
+	next int
 }
