@@ -30,6 +30,11 @@ func (deleted) Match(d *Desc) bool {
 }
 
 func (deleted) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
+	magic, err := sys.FSMagic(c.FS.Process(d.PID).Path(fmt.Sprintf("fd/%d", d.FD)))
+	if err == nil && magic == sys.MqueueMagic {
+		// It looks like a file of the root directory.
+		return &UnsupportedError{d.named("POSIX message queue"), "what waits in it can not be looked at", "close it before saving"}
+	}
 	det, err := saveContent(c, d)
 	if err != nil {
 		return err

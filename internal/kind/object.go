@@ -18,10 +18,12 @@ func (d *Desc) object() string {
 	return fmt.Sprintf("fd %d (%s)", d.FD, d.Link)
 }
 
-// object names f in messages by its numbers in the restored process.
+// object names f in messages by its numbers in the restored process, the first
+// one that has it.
 func (r *RestoreContext) object(f *image.OpenFile) string {
+	home := r.Home(f)
 	var numbers []string
-	for _, n := range r.Numbers(f) {
+	for _, n := range r.NumbersIn(home, f) {
 		numbers = append(numbers, fmt.Sprint(n))
 	}
 	if f.InFlight {
@@ -30,5 +32,9 @@ func (r *RestoreContext) object(f *image.OpenFile) string {
 	if numbers == nil {
 		return fmt.Sprintf("mapped file %s", f.Path)
 	}
-	return fmt.Sprintf("fd %s (%s)", strings.Join(numbers, ","), f.Path)
+	process := ""
+	if len(r.Manifest.Processes) > 1 {
+		process = fmt.Sprintf("process %d, ", home.PID)
+	}
+	return fmt.Sprintf("%sfd %s (%s)", process, strings.Join(numbers, ","), f.Path)
 }

@@ -107,3 +107,11 @@ func TestFilesOfProcessesNeedANumber(t *testing.T) {
 		}
 	}
 }
+
+// A message queue passes for a file of the root directory.
+func TestMessageQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.describe(w.messageQueue())
+	wantRefused(t, err, "POSIX message queue")
+}

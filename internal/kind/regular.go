@@ -43,11 +43,11 @@ func (regular) Save(c *SaveContext, d *Desc, f *image.OpenFile) error {
 // rights: a log that root opened for it, mostly as 1 and 2. Those can be
 // replaced by the restart's own.
 func saveForbidden(c *SaveContext, d *Desc, f *image.OpenFile) error {
-	if !isStdio(d.FD) {
+	if d.stdio() < 0 {
 		return &UnsupportedError{d.object(), "you may not open it, and a restore would have to", "save and restore as a user who may"}
 	}
 	c.Warn(d.object(), "you may not open it again: it will be taken from the restart's own")
-	return saveStdio(c, d, f, d.FD)
+	return saveStdio(c, d, f, d.stdio())
 }
 
 // saveNameless saves a file that has a name, but not the one by which it was

@@ -115,3 +115,7 @@ func SetMtime(fd int, mtime int64) error {
 func SetMode(fd int, mode uint32) error {
 	return os.NewSyscallError("fchmod", retry(func() error { return unix.Fchmod(fd, mode) }))
 }
+
+// MqueueMagic is the type of the file system of POSIX message queues,
+// MQUEUE_MAGIC of ipc/mqueue.c.
+const MqueueMagic = 0x19800202
