@@ -212,6 +212,7 @@ func (b *Builder) Build() (*Plan, error) {
 			p.Others = append(p.Others, len(p.Ops))
 		}
 		p.Ops = append(p.Ops, w.ops...)
+		p.Names = append(p.Names, w.about)
 	}
 	if err := p.Validate(); err != nil {
 		return nil, err

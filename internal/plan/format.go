@@ -13,7 +13,8 @@ import (
 
 // Line is an op in words, as ckpt plan --json gives it.
 type Line struct {
-	Walker int      `json:"walker,omitempty"` // who makes it; 0 is the process's first thread
+	Walker int      `json:"walker,omitempty"` // who makes it; 0 is the one that was executed
+	Name   string   `json:"name,omitempty"`   // of the walker: "process 4711"
 	Op     int      `json:"op"`               // index in the plan
 	Call   string   `json:"call"`             // "mmap", "copy", ...
 	Args   []string `json:"args"`             // in the notation of strace(1)
@@ -47,7 +48,7 @@ func Lines(p *Plan) iter.Seq[Line] {
 //
 // = ... until is a call that is repeated until it gives that. A call that starts
 // another walker ends with "=> walker 1", whose list follows behind that of the
-// first one.
+// first one, under its name: "walker 1 (process 4711):".
 func Format(w io.Writer, p *Plan) error {
 	out := bufio.NewWriter(w)
 	width := len(strconv.Itoa(len(p.Ops)))
@@ -55,7 +56,11 @@ func Format(w io.Writer, p *Plan) error {
 	for l := range Lines(p) {
 		if l.Walker != walker {
 			walker = l.Walker
-			fmt.Fprintf(out, "walker %d:\n", walker)
+			fmt.Fprintf(out, "walker %d", walker)
+			if l.Name != "" {
+				fmt.Fprintf(out, " (%s)", oneLine(l.Name))
+			}
+			fmt.Fprintln(out, ":")
 		}
 		fmt.Fprintf(out, "%*d  %s\n", width, l.Op, l)
 	}
@@ -96,7 +101,11 @@ func oneLine(s string) string {
 
 func (p *Plan) line(walker, i int) Line {
 	op := &p.Ops[i]
-	l := Line{Walker: walker, Op: i, What: op.What, Any: op.Check == Whatever, Until: op.Check == Until, Spawn: op.Walker}
+	about := ""
+	if walker < len(p.Names) {
+		about = p.Names[walker]
+	}
+	l := Line{Walker: walker, Name: strings.TrimSuffix(about, ": "), Op: i, What: strings.TrimPrefix(op.What, about), Any: op.Check == Whatever, Until: op.Check == Until, Spawn: op.Walker}
 	l.Call, l.Args = p.call(op)
 	if op.wants() {
 		l.Want = op.Want.notation()

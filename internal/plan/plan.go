@@ -13,7 +13,10 @@ type Plan struct {
 	Ops []Op
 	// Others tells for each walker but the first where in Ops its list begins.
 	Others []int
-	Data   []byte // at Base + DataOffset
+	// Names are those of the walkers for a listing: how the texts of all that
+	// one does begin. They are no part of the block.
+	Names []string
+	Data  []byte // at Base + DataOffset
 	// Sleeps are the rests of sleeps that landings may begin with.
 	Sleeps []Sleep
 }
