@@ -49,7 +49,9 @@ change, and nobody needs to be root.
 A program that was started with LD_PRELOAD=/path/to/libckpt.so saves itself to
 myckpt in its working directory when it gets SIGUSR2. CKPT_SIGNAL in its
 environment names another signal, CKPT_LOG the file for error messages
-(myckpt.log).
+(myckpt.log). Its descendants are saved with it, unless CKPT_TREE is "self"; if
+it is "root", the topmost process above it with libckpt.so is saved, with all of
+its descendants, to that one's working directory.
 
 ` + exitHelp(),
 		Example: `  ckpt check 4711             # would process 4711 survive?

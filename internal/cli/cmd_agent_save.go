@@ -21,7 +21,7 @@ const agentTimeout = 30 * time.Second
 
 func newAgentSave() *cobra.Command {
 	return &cobra.Command{
-		Use:    "agent-save PID",
+		Use:    save.AgentCommand + " PID",
 		Short:  "Save the program that libckpt.so runs in (called by libckpt.so)",
 		Hidden: true,
 		Args:   exactly("PID"),
@@ -43,7 +43,7 @@ func newAgentSave() *cobra.Command {
 }
 
 // agentSave saves the program whose signal handler waits for us, to myckpt in
-// its working directory, which is ours.
+// its working directory, which is ours; or what CKPT_TREE says.
 func agentSave(pid int) error {
 	middle := os.Getppid()
 	st, err := proc.Host().Process(middle).Stat()
@@ -58,16 +58,44 @@ func agentSave(pid int) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	path := defaultImage
-	if wd, err := os.Getwd(); err == nil {
-		path = filepath.Join(wd, path) // says more in messages
-	}
-	_, err = save.Save(ctx, save.Options{
-		PID: pid, Path: path, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
+	o := save.Options{
+		PID: pid, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
 		Trigger: image.TriggerSignal, Version: version, Helpers: []int{middle, os.Getpid()},
-		Released: func(m *image.Manifest) { letGo(middle, pid, &m.Processes[0].Attributes) },
-	})
+		Released: func(m *image.Manifest) {
+			for i := range m.Processes {
+				if m.Processes[i].PID == pid {
+					letGo(middle, pid, &m.Processes[i].Attributes)
+				}
+			}
+		},
+	}
+	switch tree := os.Getenv("CKPT_TREE"); tree {
+	case "":
+	case "self":
+		o.Self = true
+	case "root":
+		o.PID = preloadedRoot(pid)
+	default:
+		return &usageError{fmt.Errorf("CKPT_TREE is %q", tree), "self is the program alone, root the whole tree that libckpt.so was preloaded into; without it, it is the program and its descendants"}
+	}
+	o.Path = filepath.Join(fmt.Sprintf("/proc/%d/cwd", o.PID), defaultImage)
+	if wd, err := proc.Host().Process(o.PID).Cwd(); err == nil && !wd.Deleted {
+		o.Path = filepath.Join(wd.Path, defaultImage) // says more in messages
+	}
+	_, err = save.Save(ctx, o)
 	return err
+}
+
+// preloadedRoot is the topmost of the processes above one that have libckpt.so,
+// without others in between; the process itself if its parent has not.
+func preloadedRoot(pid int) int {
+	for at := pid; ; {
+		st, err := proc.Host().Process(at).Stat()
+		if err != nil || st.PPid <= 1 || !hasAgent(st.PPid) {
+			return at
+		}
+		at = st.PPid
+	}
 }
 
 // letGo ends the wait of the program's signal handler: it need not wait for the

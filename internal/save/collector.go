@@ -47,6 +47,9 @@ func (c *collector) prepare() error {
 	if err == nil {
 		err = report.refusal()
 	}
+	if err == nil {
+		err = refuseBusy(subjects)
+	}
 	if err != nil {
 		return err // what was begun only reads
 	}

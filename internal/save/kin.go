@@ -36,12 +36,17 @@ func (k *kin) list() ([]relative, error) {
 	}
 	all := []relative{{k.root, st.PPid}}
 	seen := map[int]bool{k.root: true}
+	middles := map[int]bool{}
 	for i := 0; i < len(all) && !k.alone; i++ {
 		children, err := k.children(all[i].pid)
 		if errors.Is(err, proc.ErrGone) {
 			continue // it has ended, and its children are somebody else's
 		} else if err != nil {
 			return nil, err
+		}
+		if i > 0 && k.middle(all[i], children) {
+			middles[all[i].pid] = true
+			continue
 		}
 		for _, c := range children {
 			if !seen[c] { // by a parent that has ended since
@@ -50,7 +55,7 @@ func (k *kin) list() ([]relative, error) {
 			}
 		}
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(r relative) bool { return middles[r.pid] }), nil
 }
 
 // children lists the children of one process.
@@ -132,6 +137,9 @@ func (k *kin) refuseChildren(root *subject) error {
 			return err
 		}
 		if st.TracerPid != 0 && k.tracedWith(relative{c, k.root}, st.TracerPid) {
+			continue
+		}
+		if below, err := k.children(c); err == nil && k.middle(relative{c, k.root}, below) {
 			continue
 		}
 		root.refuse(fmt.Sprintf("child process %d (%s)", c, st.Name), "would not be saved with it: only this process was asked for", "wait until it has ended, or save all of them")

@@ -25,6 +25,7 @@ type subject struct {
 	comm       string // of the leader
 	start      uint64 // of the leader: with the pid it names the process for good
 	leaderDead bool
+	heldBy     int                  // another engine, which saves it right now
 	zombie     bool                 // it has ended, but its parent has not waited for it
 	threads    map[int]*proc.Status // those that live
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads

@@ -28,18 +28,31 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 	if err := sys.NoChildStopSignals(); err != nil {
 		return nil, err
 	}
-	for tries := 1; ; tries++ {
+	deadline := time.Now().Add(o.Timeout)
+	for tries := 1; ; {
 		// All ptrace requests for a process must come from one OS thread.
 		err = onOwnThread(func() error {
 			result, err = save(ctx, o)
 			return err
 		})
-		// A descendant that was killed while it was frozen need not be saved.
 		k := kin{fs: proc.Host()}
-		if !errors.Is(err, ErrNoProcess) || tries == saveTries || k.over(o.PID) {
+		switch {
+		case busy(err) && ctx.Err() == nil && time.Now().Before(deadline):
+			time.Sleep(busyPause)
+		case passing(err) && tries < saveTries && !k.over(o.PID):
+			tries++
+		default:
 			return result, err
 		}
 	}
+}
+
+// passing reports whether what went wrong may be over: a descendant that was
+// killed while it was frozen need not be saved, and who could not be traced for no
+// reason that is still there was perhaps just let go.
+func passing(err error) bool {
+	var seize *ptrace.SeizeError
+	return errors.Is(err, ErrNoProcess) || errors.As(err, &seize) && seize.Reason == ptrace.Unexplained
 }
 
 // saveTries is how often a save is begun.

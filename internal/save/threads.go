@@ -71,7 +71,9 @@ func (s *subject) checkThreads(pfs proc.FS) error {
 // checkThread refuses what stands against any thread.
 func (s *subject) checkThread(pfs proc.FS, tid int, st *proc.Status) {
 	name := s.thread(tid)
-	if n := st.TracerPid; n != 0 && !ours(pfs, n) {
+	if n := st.TracerPid; n != 0 && !ours(pfs, n) && engine(pfs, n) {
+		s.heldBy = n
+	} else if n != 0 && !ours(pfs, n) {
 		tracer, _ := pfs.Process(n).Comm() // only for the message
 		s.refuse(name, fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
 	}

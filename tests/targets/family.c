@@ -1,5 +1,5 @@
 // Counts as long as its child checks itself, its memory and its parent. Ends with
-// status 1 when anything is wrong.
+// status 1 when anything is wrong. With an argument, signals may end sleeps.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 static volatile unsigned *rounds;
+static int interruptible;
 
 static _Noreturn void work(pid_t parent) {
   enum { words = 1 << 16 };
@@ -20,14 +21,15 @@ static _Noreturn void work(pid_t parent) {
   for (uint64_t i = 0; i < words; i++) p[i] = i * 3;
   for (;; ++*rounds) {
     struct timespec ms = {0, 1000000};
-    if (nanosleep(&ms, NULL)) _exit(2);
+    if (nanosleep(&ms, NULL) && !interruptible) _exit(2);
     for (uint64_t i = 0; i < words; i++)
       if (p[i] != i * 3) _exit(3);
     if (getpid() != self || getppid() != parent) _exit(4);
   }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  interruptible = argc > 1 && argv[1][0];
   pid_t self = getpid(), child;
   rounds = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (rounds == MAP_FAILED || (child = fork()) < 0) return 1;
