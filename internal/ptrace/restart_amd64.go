@@ -38,7 +38,8 @@ const (
 //
 // Some calls fail with EINTR when they are interrupted, even if there is no
 // signal: only the stop itself. If no handler is about to run, which would
-// explain the error, both execute them again.
+// explain the error, both execute them again. In the target the kernel sees to
+// that, as for other calls: if a signal comes before it has, they fail.
 func RestartRegs(r abi.Regs, h Handler) (image, running abi.Regs) {
 	image, running = r, r
 	image.OrigRax = ^uint64(0)
@@ -69,7 +70,8 @@ func RestartRegs(r abi.Regs, h Handler) (image, running abi.Regs) {
 		return again, running
 	case -int64(syscall.EINTR):
 		if h == NoHandler && interruptible[r.OrigRax] {
-			return again, again
+			running.Rax = ^uint64(-restartNoHand) + 1
+			return again, running
 		}
 	}
 	return image, running

@@ -33,13 +33,11 @@ type frozen struct {
 	zombies  map[int]bool    // those that have ended, but that are still to be seen
 	standing bool            // all of them are stopped
 	mem      *os.File
-	actions  map[int]abi.SigAction
 }
 
 // frozenThread is one thread of it.
 type frozenThread struct {
 	*ptrace.Thread
-	mask   uint64    // signals that it blocks
 	resume *abi.Regs // registers to go on with, if they are not the ones it has
 }
 
@@ -262,14 +260,9 @@ func (f *frozenTree) release() error {
 
 // ready gives threads the registers to go on with.
 func (p *frozen) ready() error {
-	interrupted, claimed := make([]bool, len(p.threads)), uint64(0)
-	for i, t := range p.threads {
-		interrupted[i] = t.resume != nil && t.Stopped() && p.interrupted(t, claimed)
-		claimed |= ^t.mask
-	}
 	var errs []error
-	for i, t := range p.threads {
-		if t.resume != nil && t.Stopped() && !interrupted[i] {
+	for _, t := range p.threads {
+		if t.resume != nil && t.Stopped() {
 			errs = append(errs, t.SetRegs(*t.resume))
 		}
 	}

@@ -52,7 +52,7 @@ func TestNextHandler(t *testing.T) {
 		{name: "its own, not another thread's", thread: queue(plain), claimed: ^uint64(0), want: ptrace.InterruptHandler},
 		{name: "no signal", thread: queue(0, 65, 255), want: ptrace.NoHandler},
 	} {
-		if got := nextHandler(&image.Thread{Pending: c.thread, SigMask: c.mask}, c.shared, c.claimed, actions); got != c.want {
+		if got := nextHandler(&image.Thread{Pending: c.thread, SigMask: c.mask}, &image.Signals{Pending: c.shared, Actions: actions}, c.claimed); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

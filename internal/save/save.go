@@ -48,11 +48,15 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 }
 
 // passing reports whether what went wrong may be over: a descendant that was
-// killed while it was frozen need not be saved, and who could not be traced for no
-// reason that is still there was perhaps just let go.
+// killed while it was frozen need not be saved, and who could not be traced for a
+// reason that is no more was just let go.
 func passing(err error) bool {
 	var seize *ptrace.SeizeError
-	return errors.Is(err, ErrNoProcess) || errors.As(err, &seize) && seize.Reason == ptrace.Unexplained
+	if errors.As(err, &seize) {
+		_, gone := proc.Host().Process(seize.Tracer).Stat()
+		return seize.Reason == ptrace.Unexplained || seize.Reason == ptrace.Traced && gone != nil
+	}
+	return errors.Is(err, ErrNoProcess)
 }
 
 // saveTries is how often a save is begun.

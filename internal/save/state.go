@@ -60,14 +60,13 @@ func (m *member) state(turn *ptrace.Turn) error {
 	if p.Signals.Pending, err = pending(f.threads[0].Thread, true); err != nil {
 		return err
 	}
-	f.actions = p.Signals.Actions
 	claimed := uint64(0)
 	for i, ft := range f.threads {
 		t := &p.Threads[i]
-		if err := f.threadState(m.s, ft, t, p.Signals.Pending, claimed); err != nil {
+		if err := f.threadState(m.s, ft, t, &p.Signals, claimed); err != nil {
 			return err
 		}
-		claimed |= ^ft.mask
+		claimed |= ^t.SigMask
 		if err := scheduling(m.s, t); err != nil {
 			return err
 		}

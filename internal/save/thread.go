@@ -10,9 +10,9 @@ import (
 )
 
 // threadState collects what belongs to one thread: what the kernel tells by
-// ptrace, and the registers with which it goes on, here and in the image. shared
-// are signals to the whole process, of which earlier threads take those claimed.
-func (f *frozen) threadState(s *subject, ft *frozenThread, t *image.Thread, shared [][]byte, claimed uint64) error {
+// ptrace, and the registers with which it goes on, here and in the image. Of
+// the signals to the whole process earlier threads take those claimed.
+func (f *frozen) threadState(s *subject, ft *frozenThread, t *image.Thread, signals *image.Signals, claimed uint64) error {
 	t.Comm = s.threads[t.TID].Name
 	regs, err := ft.Regs()
 	if err != nil {
@@ -36,8 +36,7 @@ func (f *frozen) threadState(s *subject, ft *frozenThread, t *image.Thread, shar
 	}
 	t.RobustList = image.RobustList{Head: image.Addr(head), Size: size}
 
-	ft.mask = t.SigMask
-	handler := nextHandler(t, shared, claimed, f.actions)
+	handler := nextHandler(t, signals, claimed)
 	_, running := ptrace.RestartRegs(regs, handler)
 	img, ok := ptrace.ImageRegs(f.mem, regs, handler)
 	if !ok {

@@ -98,7 +98,7 @@ func TestThreadState(t *testing.T) {
 	g := threads(t, "state")
 	_, p := saved(t, g)
 	th := &p.Threads[1]
-	if th.Comm != "state)\n" || th.TimerSlack != 777777 || th.PDeathSig != 10 || th.AltStack.Size != 32768 {
+	if th.Comm != "state)\n" || th.TimerSlack != 777777 || th.PDeathSig != 23 || th.AltStack.Size != 32768 {
 		t.Errorf("name %q, slack %d, death signal %d, altstack %+v", th.Comm, th.TimerSlack, th.PDeathSig, th.AltStack)
 	}
 	if th.Nice != 5 || th.Policy != 3 || th.IOPrio != 2<<13|6 || !slices.Equal(th.Affinity, []uint64{1}) {
