@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
   save_here();
   CHECK(bits() == mine, "leader: %lx, was %lx", bits(), mine);
   for (int i = 0; i < n; i++) {
-    unsigned long seen = task_value(tid_of(i), "SigBlk:", 16);
+    unsigned long seen = await_value(tid_of(i), "SigBlk:", 16, wanted(i, n));
     CHECK(seen == wanted(i, n), "/proc, thread %d: %lx, was %lx", i, seen, wanted(i, n));
   }
   NEED(kill(getpid(), SIGUSR1) == 0);

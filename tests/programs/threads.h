@@ -107,6 +107,16 @@ UNUSED static unsigned long task_value(pid_t tid, const char *key, int base) {
   return line ? strtoul(line + strlen(key) + 1, NULL, base) : ~0UL;
 }
 
+// await_value is task_value when that is the one that is wanted, or what it still
+// is after a while: a thread that has not run since the restore, or that still
+// comes out of the library's handler, blocks all signals.
+UNUSED static unsigned long await_value(pid_t tid, const char *key, int base, unsigned long wanted) {
+  unsigned long value;
+  for (double end = now() + 20; (value = task_value(tid, key, base)) != wanted && now() < end;)
+    probe_nap(1);
+  return value;
+}
+
 // await_call waits until the thread is blocked in the system call; for any of
 // them give -1.
 UNUSED static void await_call(pid_t tid, long number) {
