@@ -231,6 +231,12 @@ func (in *Injector) SelfCuring() bool { return in.cures }
 // there.
 func (in *Injector) Scratch() (addr uint64, size int) { return in.layout.scratch, scratchSize }
 
+// Used is the memory below the stack pointer that is used as long as the injector
+// is open. A twin made meanwhile has something else there than the process.
+func (in *Injector) Used() Range {
+	return Range{in.layout.twinSP, in.layout.twinSP + uint64(len(in.saved))}
+}
+
 // WriteScratch writes b into the scratch memory at offset off.
 func (in *Injector) WriteScratch(off int, b []byte) error {
 	if err := checkScratch(off, len(b)); err != nil {

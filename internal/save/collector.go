@@ -191,8 +191,12 @@ func (c *collector) contents(ctx context.Context) error {
 	if err := c.together((*member).findMemory); err != nil {
 		return err
 	}
+	if err := c.findSame(); err != nil {
+		return err
+	}
 	for _, m := range c.members {
-		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: m.runs})
+		m.order()
+		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: m.runs, Same: m.same})
 		c.total += int64(total(m.runs))
 	}
 	if err := c.refusal(); err != nil {

@@ -27,8 +27,12 @@ type member struct {
 	noTwin     error       // why there is none
 	flagsLater bool        // the areas have not all their flags yet
 	flags      *laterFlags // they are being read
-	runs       []image.Run // its memory in the image
-	now, later []image.Run // of that, what is to be copied while it is frozen, and what the twin holds as well
+	cow        []cowPages
+	touched    []image.Run  // memory that injected calls used
+	stored     []image.Run  // all of its memory that is in the image
+	same       []image.Same // of that, what is an earlier process's
+	runs       []image.Run  // and what is its own
+	now, later []image.Run  // of that, what is to be copied while it is frozen, and what the twin holds as well
 }
 
 // named says of which process the error is, if there are several.
@@ -60,7 +64,12 @@ func (m *member) describe() error {
 		return err
 	}
 	var err error
-	m.vmas, err = m.s.proc.Maps()
+	if m.vmas, err = m.s.proc.Maps(); err != nil {
+		return err
+	}
+	if len(m.c.members) > 1 && m.hasMemory() {
+		m.cow, err = findShared(m.s.proc, m.vmas)
+	}
 	return err
 }
 
@@ -117,11 +126,15 @@ func (m *member) findMemory() error {
 	}
 	defer scanner.Close()
 	m.runs, err = findRuns(scanner, m.p.Areas, len(m.c.objects) > 0)
+	return err
+}
+
+// order decides when the memory is copied.
+func (m *member) order() {
 	m.now = m.runs
 	if m.twin != nil {
 		m.now, m.later = split(m.runs, m.p.Areas)
 	}
-	return err
 }
 
 // copyFrozen copies the memory that has to be copied while the process is

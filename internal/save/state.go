@@ -105,6 +105,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	m.lend(in)
 	r := newRemote(in)
 	p.Memory.Brk = r.brk()
 	p.Timers.Interval = r.intervalTimers()

@@ -126,14 +126,6 @@ func (m *member) copyTwin(ctx context.Context) error {
 	return aside(ctx, &m.c.beat, stallLimit, func() error { return m.copier(m.twin.Memory()).copy(ctx, rest) })
 }
 
-// total is the length of all runs, in bytes.
-func total(runs []image.Run) (n uint64) {
-	for _, r := range runs {
-		n += r.Len
-	}
-	return n
-}
-
 // twinFile gives the twin the image and tells its descriptor number there.
 func (m *member) twinFile() (uint64, error) {
 	at, _ := m.twin.Scratch()

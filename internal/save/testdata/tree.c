@@ -134,6 +134,15 @@ int main(int argc, char **argv) {
 	} else if (!strcmp(mode, "mortal")) { // the first may be killed
 		for (made = 0; made < n; made++) child(made);
 		rounds++, made--;
+	} else if (!strcmp(mode, "cow")) { // 64 pages at an address, of which child i has page i for itself
+		long *p = mmap((void *)0x200000000, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		madvise(p, 64 * 4096, MADV_NOHUGEPAGE);
+		for (int k = 0; k < 64; k++) p[k * 512] = k + 1;
+		for (made = 0; made < n; made++) if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			p[made * 512] = 1000 + made;
+			work(made);
+		}
 	} else if (!strcmp(mode, "chain")) {
 		made = n;
 		chain(0, n);
