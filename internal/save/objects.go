@@ -116,9 +116,6 @@ func (m *objectMemory) ReadAt(b []byte, off int64) (n int, err error) {
 // findObjects finds the objects behind the areas of all processes. With their
 // content in the image once, the areas have none of their own.
 func (c *collector) findObjects() []image.ObjectSpace {
-	if len(c.members) == 1 {
-		return nil
-	}
 	var areas [][]image.Area
 	for _, m := range c.members {
 		areas = append(areas, m.p.Areas)
