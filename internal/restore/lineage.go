@@ -76,16 +76,6 @@ func (l *lineage) adoptees(adopter *birth) (n int) {
 	return n
 }
 
-// temporaries counts the processes that are there for a while.
-func (l *lineage) temporaries() (n int) {
-	for _, b := range l.all {
-		if b.temporary() {
-			n++
-		}
-	}
-	return n
-}
-
 // genealogist works a lineage out.
 type genealogist struct {
 	m       *image.Manifest
