@@ -55,7 +55,6 @@ static void work(void) {
 static void waits(void) {
 	struct sigaction a = {.sa_handler = handler};
 	sigaction(SIGUSR1, &a, 0);
-	prctl(PR_SET_CHILD_SUBREAPER, 1); // it has no twin: its memory is copied while it is frozen
 	struct epoll_event e;
 	int fd = epoll_create1(EPOLL_CLOEXEC);
 	say("ok", 0);
