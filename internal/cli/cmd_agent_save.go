@@ -78,8 +78,12 @@ func agentSave(pid int) error {
 	default:
 		return &usageError{fmt.Errorf("CKPT_TREE is %q", tree), "self is the program alone, root the whole tree that libckpt.so was preloaded into; without it, it is the program and its descendants"}
 	}
-	o.Path = filepath.Join(fmt.Sprintf("/proc/%d/cwd", o.PID), defaultImage)
-	if wd, err := proc.Host().Process(o.PID).Cwd(); err == nil && !wd.Deleted {
+	from := proc.Host().Process(os.Getpid()) // where the program is, even if its first thread has ended
+	if o.PID != pid {
+		from = withDirectory(o.PID)
+	}
+	o.Path = filepath.Join(from.Path("cwd"), defaultImage)
+	if wd, err := from.Cwd(); err == nil && !wd.Deleted {
 		o.Path = filepath.Join(wd.Path, defaultImage) // says more in messages
 	}
 	_, err = save.Save(ctx, o)
@@ -96,6 +100,22 @@ func preloadedRoot(pid int) int {
 		}
 		at = st.PPid
 	}
+}
+
+// withDirectory is a process, or a thread of it that has not ended.
+func withDirectory(pid int) proc.Process {
+	p := proc.Host().Process(pid)
+	if _, err := p.Cwd(); err == nil {
+		return p
+	}
+	tids, _ := p.Tasks() // without any it is the save that fails
+	for _, tid := range tids {
+		t := proc.Host().Thread(pid, tid)
+		if _, err := t.Cwd(); err == nil {
+			return t
+		}
+	}
+	return p
 }
 
 // letGo ends the wait of the program's signal handler: it need not wait for the

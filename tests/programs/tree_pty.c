@@ -34,6 +34,7 @@ static void foreground(int i) {
   CHECK(tcgetpgrp(0) == getpgrp(), "%d is in the foreground", tcgetpgrp(0));
   // What was typed before the save.
   CHECK(read(0, line, sizeof line - 1) == 6 && is(line, "typed\n"), "\"%s\"", line);
+  did("read");  // what is not is lost with an interrupt
   await_did("interrupted");
   for (double end = now() + 20; !interrupted && now() < end;) probe_nap(1);
   CHECK(interrupted == 1 && resized == 1, "%d interrupts, %d sizes", interrupted, resized);
@@ -118,7 +119,7 @@ int main(void) {
   NEED(ioctl(master, TIOCSWINSZ, &size) == 0);
   probe_nap(20);
   did("size");
-  probe_nap(50);
+  await_did("read");
   NEED(write(master, "\a", 1) == 1);
   did("interrupted");
   await_did("answered");
