@@ -25,9 +25,10 @@ func TestParseSizes(t *testing.T) {
 }
 
 // TestProgram checks that what the benchmark relies on is so: the program
-// beats, answers until it is dead, and its gaps are seen.
+// beats, answers until it is dead, and its gaps are seen. It is not parallel:
+// who ends a program of the benchmark waits for all children there are, and
+// would take those of another test.
 func TestProgram(t *testing.T) {
-	t.Parallel()
 	ctx := t.Context()
 	tools, err := build(ctx, t.TempDir())
 	if err != nil {
