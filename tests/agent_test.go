@@ -131,8 +131,8 @@ func TestProgramNeedNotWait(t *testing.T) {
 		t.Error("the image has its name already")
 	}
 	// What the terminal sends to the program's group is not for the engine.
-	if sid, err := unix.Getsid(engine); err != nil || sid != engine {
-		t.Errorf("the engine is in session %d, %v", sid, err)
+	if group, err := unix.Getpgid(engine); err != nil || group != engine {
+		t.Errorf("the engine is in group %d, %v", group, err)
 	}
 
 	second := time.Now()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -129,10 +130,14 @@ func letGo(middle, program int, a *image.Attributes) {
 		return
 	}
 	// From now on what the terminal does to the program (Ctrl-C, Ctrl-Z, going
-	// away) is not about us: whoever sees the program run has its image.
-	if _, err := syscall.Setsid(); err != nil {
+	// away) is not about us: whoever sees the program run has its image. A session
+	// of our own would do as well, but it is a scheduling group of its own
+	// (sched(7), autogroup), which got no processor for a minute beside some that
+	// were busy.
+	if err := syscall.Setpgid(0, 0); err != nil {
 		return
 	}
+	signal.Ignore(syscall.SIGHUP, syscall.SIGTTOU)
 	_ = syscall.Kill(middle, syscall.SIGKILL) // if that fails, the handler waits for all of the save
 }
 

@@ -107,7 +107,7 @@ func (c *agentConst) encode(engine string) ([]byte, error) {
 // order.
 var agentFuncNames = [...]string{
 	"ckpt_init", "ckpt_environ", "ckpt_take", "ckpt_prefix", "ckpt_signal", "ckpt_handler", "ckpt_again",
-	"ckpt_ptracer", "__restore_rt", "ckpt_middle", "ckpt_exec", "ckpt_self", "ckpt_hex", "ckpt_byte", "ckpt_copy", "ckpt_say",
+	"ckpt_ptracer", "__restore_rt", "ckpt_middle", "ckpt_grow", "ckpt_exec", "ckpt_self", "ckpt_hex", "ckpt_byte", "ckpt_copy", "ckpt_say",
 }
 
 // agentFunc is a function of the block; addr and size are in bytes.

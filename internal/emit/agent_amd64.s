@@ -28,6 +28,7 @@
 #define SYS_personality   135
 #define SYS_prctl         157
 #define SYS_exit_group    231
+#define SYS_dup3          292
 #define SYS_close_range   436
 
 #define EINTR  4
@@ -46,6 +47,7 @@
 #define CLONE_VFORK       0x4000
 #define SIGCHLD           17
 #define CLOSE_RANGE_UNSHARE 2
+#define TABLE_SIZE        1024 // the usual limit
 #define WALL              0x40000000
 #define PR_SET_PTRACER    0x59616d61
 
@@ -657,6 +659,7 @@ exit:
 	UNDEF
 
 engine:
+	CALL ·agentGrow(SB)
 	MOVL $SIG_SETMASK, DI
 	LEAQ SCRATCH(agentScratch_Mask), SI
 	XORL DX, DX
@@ -688,6 +691,26 @@ engine:
 	MOVL $SYS_exit_group, AX
 	SYSCALL
 	UNDEF
+
+// agentGrow makes the table of descriptors large, which stays so over an execve.
+// When a process with threads, as the engine is, makes it larger, it waits for all
+// processors to have switched (fs/file.c, expand_fdtable): on a busy machine that
+// can take a minute. One of 0, 1 and 2 that is open goes to the last number.
+TEXT ·agentGrow(SB), NOSPLIT|NOFRAME, $0-0
+	XORL R12, R12
+again:
+	MOVL R12, DI
+	MOVL $TABLE_SIZE-1, SI
+	MOVL $O_CLOEXEC, DX
+	MOVL $SYS_dup3, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNS grown
+	INCL R12
+	CMPL R12, $3
+	JLT again
+grown:
+	RET
 
 // agentExec becomes the engine at path DI; it returns if it cannot.
 TEXT ·agentExec(SB), NOSPLIT|NOFRAME, $0-0
@@ -881,6 +904,7 @@ TEXT ·agentSymbols(SB), NOSPLIT, $0-8
 	NEXT(·agentPtracer)
 	NEXT(·agentRestore)
 	NEXT(·agentMiddle)
+	NEXT(·agentGrow)
 	NEXT(·agentExec)
 	NEXT(·agentSelf)
 	NEXT(·agentHex)
