@@ -48,7 +48,7 @@ func Interleave(atOnce int, tasks []func(*Turn)) {
 			t.stop()
 		}
 	}()
-	last := time.Now() // that one of them moved
+	last, sleep := time.Now(), firstSleep // since one of them moved
 	for len(tasks)+len(active) > 0 {
 		for len(tasks) > 0 && len(active) < atOnce {
 			active, tasks = append(active, newTurn(tasks[0])), tasks[1:]
@@ -65,9 +65,10 @@ func Interleave(atOnce int, tasks []func(*Turn)) {
 		}
 		active = still
 		if now := time.Now(); moved {
-			last = now
+			last, sleep = now, firstSleep
 		} else if now.Sub(last) > spinTime {
-			sys.SleepThread(firstSleep)
+			sys.SleepThread(sleep)
+			sleep = min(2*sleep, lastSleep)
 		}
 	}
 }

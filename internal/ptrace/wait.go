@@ -33,6 +33,10 @@ const (
 	spinTime   = 100 * time.Microsecond
 	firstSleep = 10 * time.Microsecond
 	lastSleep  = 2 * time.Millisecond
+	// A look at the state of a thread costs more than all else while it waits,
+	// just where all wait for a processor.
+	firstLook = lastSleep
+	lastLook  = 50 * time.Millisecond
 )
 
 // wait waits for the next stop of the thread.
@@ -42,7 +46,7 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 	}
 	sleep, longest := firstSleep, cmp.Or(t.poll, lastSleep)
 	begin := time.Now()
-	looked := begin // at its state
+	nextLook, pause := begin.Add(firstLook), firstLook // at its state
 	for {
 		if s, ok, err := t.look(); ok || err != nil {
 			t.turn.moved()
@@ -56,24 +60,22 @@ func (t *Thread) wait(deadline time.Time) (stop, error) {
 		if now.After(deadline) {
 			return stop{}, newTimeoutError(t.tid)
 		}
-		if passed {
-			if now.Sub(looked) < lastSleep {
-				continue
-			}
-			looked, sleep = now, longest
-		}
 		// A leader that has exited before its threads shows neither a stop nor
 		// its end, until the last of them has gone.
-		if sleep == longest && readState(t.tid) == "Z" {
-			// One that has ended since the last look has to be taken note of:
-			// until then its own parent waits for it in vain.
-			st, _, _ := sys.WaitThread(t.tid)
-			return stop{}, t.die(st)
+		if now.After(nextLook) {
+			if readState(t.tid) == "Z" {
+				// One that has ended since the last look has to be taken note of:
+				// until then its own parent waits for it in vain.
+				st, _, _ := sys.WaitThread(t.tid)
+				return stop{}, t.die(st)
+			}
+			pause = min(2*pause, lastLook)
+			nextLook = now.Add(pause)
 		}
 		if !passed {
 			sys.SleepThread(sleep)
+			sleep = min(2*sleep, longest)
 		}
-		sleep = min(2*sleep, longest)
 	}
 }
 
