@@ -18,6 +18,7 @@
 #include "textflag.h"
 
 #define SYS_write	1
+#define SYS_poll	7
 #define SYS_mmap	9
 #define SYS_mprotect	10
 #define SYS_munmap	11
@@ -29,6 +30,7 @@
 #define SYS_futex	202
 #define SYS_exit_group	231
 
+#define EEXIST	17
 #define SIGKILL	9
 #define FUTEX_WAIT	0
 #define FUTEX_WAKE	1
@@ -146,6 +148,7 @@ next:
 	MOVQ	R14, SI
 	MOVL	$const_NumSlots, CX
 	REP; MOVSQ
+	MOVL	$const_spawnTries, const_slotsSize(R14)	// in the buffer of fail
 
 args:
 	ARG(0, DI)
@@ -209,8 +212,18 @@ stored:
 
 spawned:
 	TESTQ	AX, AX
-	JNZ	check
-	// This is the child.
+	JZ	child
+	CMPQ	AX, $-EEXIST
+	JNE	check
+	DECL	const_slotsSize(R14)
+	JZ	check
+	XORL	DI, DI
+	XORL	SI, SI
+	MOVL	$const_spawnPause, DX
+	MOVL	$SYS_poll, AX
+	SYSCALL
+	JMP	args
+child:
 	LEAQ	const_wlkSlots(R15), R14
 	MOVQ	const_wlkOps(R15), R12
 	ADDQ	BX, R12

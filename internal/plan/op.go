@@ -71,7 +71,9 @@ const (
 	// Spawn makes the system call Nr with Args, a clone(2) or clone3(2) that
 	// needs no stack of its own. The child walks the list of Walker, beginning
 	// with a copy of its parent's slots; the parent goes on with the child's id
-	// as the result.
+	// as the result. An id that is taken (EEXIST) is asked for again for some
+	// seconds: a thread that was killed gives its own back some time after its
+	// process was waited for (kernel/exit.c, release_task).
 	Spawn
 	// Await waits until the 32-bit word at Args[0] has the value Args[1]. The
 	// result is 0. Shared futexes are used, so that processes can wait as well.
@@ -79,6 +81,13 @@ const (
 	// Add adds Args[1] to the 32-bit word at Args[0] at once, and wakes all that
 	// wait for it. The result is the new value.
 	Add
+)
+
+// How often an id is asked for, and how long it takes until the next time, in
+// milliseconds.
+const (
+	spawnTries = 5000
+	spawnPause = 1
 )
 
 // Check says which results let the plan go on.

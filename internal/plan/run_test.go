@@ -202,6 +202,27 @@ func TestRunWalkerFails(t *testing.T) {
 	}
 }
 
+// TestSpawnAgain: an id that is still taken is asked for again.
+func TestSpawnAgain(t *testing.T) {
+	t.Parallel()
+	b := NewBuilder()
+	w, _ := b.Spawn("start", abi.SysClone)
+	exit(w)
+	exit(b)
+	tries := 0
+	m := fakeMachine(&[]string{})
+	m.Spawn = func(_ uint32, _ [6]uint64, walk func()) uint64 {
+		if tries++; tries < 3 {
+			return ^uint64(syscall.EEXIST - 1)
+		}
+		walk()
+		return 7
+	}
+	if err := Run(mustBuild(t, b), m); err != nil || tries != 3 {
+		t.Errorf("%v after %d tries", err, tries)
+	}
+}
+
 func TestRunUntil(t *testing.T) {
 	t.Parallel()
 	b := NewBuilder()

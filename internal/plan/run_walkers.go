@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -39,16 +40,22 @@ func (m *Machine) spawn(op *Op, args [6]uint64) (uint64, error) {
 	if m.Spawn == nil {
 		return 0, errNoSpawn
 	}
-	child := *m
-	m.all.running.Add(1)
-	result := m.Spawn(op.Nr, args, func() {
-		defer m.all.running.Done()
-		child.walk(op.Walker)
-	})
-	if isError(result) {
+	for tries := 1; ; tries++ {
+		child := *m
+		m.all.running.Add(1)
+		result := m.Spawn(op.Nr, args, func() {
+			defer m.all.running.Done()
+			child.walk(op.Walker)
+		})
+		if !isError(result) {
+			return result, nil
+		}
 		m.all.running.Done()
+		if -result != uint64(syscall.EEXIST) || tries == spawnTries {
+			return result, nil
+		}
+		time.Sleep(spawnPause * time.Millisecond)
 	}
-	return result, nil
 }
 
 // await looks again and again until the word has the value: whoever changes it
