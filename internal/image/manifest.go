@@ -86,6 +86,13 @@ type Process struct {
 	Umask   int      `json:"umask"`
 	Stopped bool     `json:"stopped,omitempty"` // was in a group stop
 
+	// Untold is what its parent, if that is in the image, can still wait for, as
+	// wait(2) gives it: that it has stopped, or goes on; 0: nothing.
+	Untold int `json:"untold,omitempty"`
+	// ParentThread is the thread of its parent whose child it is, if that is not
+	// the leader (wait(2), __WNOTHREAD); else 0.
+	ParentThread int `json:"parent_thread,omitempty"`
+
 	// Zombie is a process that has ended, but that its parent has not waited
 	// for: it has a dead thread, no memory and no descriptors.
 	Zombie     bool `json:"zombie,omitempty"`

@@ -3,6 +3,8 @@ package image
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"syscall"
 )
 
 // maxProcesses and maxThreads bound an image. Linux allows some four million ids
@@ -53,7 +55,29 @@ func (m *Manifest) checkParents() error {
 		}
 		delete(later, p.PID)
 	}
+	for i := range m.Processes {
+		if err := m.checkParent(&m.Processes[i]); err != nil {
+			return err
+		}
+	}
 	return m.checkShares()
+}
+
+// checkParent checks what a process is to its parent.
+func (m *Manifest) checkParent(p *Process) error {
+	if t := p.ParentThread; t != 0 && !slices.ContainsFunc(m.Processes, func(q Process) bool { return q.PID == p.PPID && q.hasThread(t) }) {
+		return fmt.Errorf("process %d is the child of thread %d, which is none of its parent's", p.PID, t)
+	}
+	status := syscall.WaitStatus(p.Untold)
+	if p.Untold != 0 && (p.Zombie || p.Stopped != status.Stopped() || !p.Stopped && !status.Continued()) {
+		return fmt.Errorf("process %d has news %#x for its parent, which can not be", p.PID, p.Untold)
+	}
+	return nil
+}
+
+// hasThread reports whether the process has the thread, besides its leader.
+func (p *Process) hasThread(tid int) bool {
+	return slices.ContainsFunc(p.Threads[1:], func(t Thread) bool { return t.TID == tid })
 }
 
 // checkShares checks that what is shared belongs to an earlier process, and is

@@ -82,6 +82,7 @@ const adoptionSignal = syscall.SIGUSR1
 // whom it makes.
 func (w *writer) family() error {
 	b := w.birth
+	w.startParents()
 	if err := w.makeChildren(b.children[:b.early]); err != nil {
 		return err
 	}
@@ -95,15 +96,6 @@ func (w *writer) family() error {
 		w.b.Call("begin a process group", abi.SysSetpgid)
 	}
 	return w.makeChildren(b.children[b.early:])
-}
-
-func (w *writer) makeChildren(children []*birth) error {
-	for _, c := range children {
-		if err := w.makeChild(c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // makeChild adds the making of a process, and all that it does.
@@ -147,9 +139,8 @@ func (w *writer) settle() {
 	w.adopt()
 	for _, c := range b.children {
 		if c.temporary() {
-			const wall = 0x40000000 // __WALL: its end gives no signal
 			w.b.Call(fmt.Sprintf("wait for the end of the temporary process %d", c.pid), abi.SysWait4,
-				plan.Int(c.pid), plan.Imm(0), plan.Imm(wall)).Want(plan.Int(c.pid))
+				plan.Int(c.pid), plan.Imm(0), plan.Imm(wAll)).Want(plan.Int(c.pid))
 		}
 	}
 }
@@ -166,12 +157,12 @@ func (w *writer) joinGroup() {
 func (w *writer) adopt() {
 	b, l := w.birth, w.lineage
 	for i, adopter := range l.adopters {
-		n, begun, done := l.adoptees(adopter), w.adoptions[i].begun, w.adoptions[i].done
+		n, begun, done := l.adoptees(adopter), w.at(w.adoptions[i].begun), w.at(w.adoptions[i].done)
 		switch {
 		case adopter == b || adopter == nil && b == l.root:
 			if i > 0 {
 				last := l.adopters[i-1]
-				w.b.Await("wait for other adoptions", w.adoptions[i-1].done, plan.Int(l.adoptees(last)))
+				w.b.Await("wait for other adoptions", w.at(w.adoptions[i-1].done), plan.Int(l.adoptees(last)))
 			}
 			w.subreaper(adopter != nil)
 			w.b.Add("begin to adopt", begun, plan.Imm(1))
@@ -186,7 +177,7 @@ func (w *writer) adopt() {
 	}
 	if n := len(l.adopters); n > 0 && !b.temporary() {
 		// From now on whoever was a subreaper can be one.
-		w.b.Await("wait for all adoptions", w.adoptions[n-1].done, plan.Int(l.adoptees(l.adopters[n-1])))
+		w.b.Await("wait for all adoptions", w.at(w.adoptions[n-1].done), plan.Int(l.adoptees(l.adopters[n-1])))
 	}
 }
 
@@ -246,39 +237,72 @@ const (
 	wExited   = 4
 	wContinue = 8
 	wNoWait   = 0x01000000
+	wAll      = 0x40000000 // __WALL: also those whose end gives another signal
 )
 
-// awaitZombies waits until all children that had ended have done so again, and
-// drops what the kernel said about it: what the program had not heard of yet is
-// among its pending signals.
-func (w *writer) awaitZombies() {
-	all := w.childrenWho(func(c *birth) bool { return c.process.Zombie })
-	for _, c := range all {
-		w.b.Call(fmt.Sprintf("wait for the end of process %d", c.pid), abi.SysWaitid, plan.Imm(waitPID), plan.Int(c.pid), plan.Imm(0), plan.Imm(wExited|wNoWait))
+// goOn stops a process whose parent can still wait for its going on, so that that
+// one can let it go on.
+func (w *writer) goOn() {
+	done, goesOn := w.continued[w.birth]
+	if !goesOn {
+		return
 	}
-	if len(all) > 0 {
-		w.dropSIGCHLD()
+	w.b.Call("stop, to be continued", abi.SysKill, plan.Int(w.newPID()), plan.Int(int(syscall.SIGSTOP)))
+	w.dropSignal(syscall.SIGCONT)
+	w.b.Add("say that it goes on", w.at(done), plan.Imm(1))
+}
+
+// letGoOn is the parent's part of it.
+func (w *writer) letGoOn(c *birth) {
+	w.b.Call(fmt.Sprintf("wait until process %d is stopped", c.pid), abi.SysWaitid, plan.Imm(waitPID), plan.Int(c.pid), plan.Imm(0), plan.Imm(wStopped|wExited|wNoWait|wAll))
+	w.b.Call(fmt.Sprintf("let process %d go on", c.pid), abi.SysKill, plan.Int(c.pid), plan.Int(int(syscall.SIGCONT)))
+	w.b.Await(fmt.Sprintf("wait until process %d goes on", c.pid), w.at(w.continued[c]), plan.Imm(1))
+}
+
+// awaitZombies waits until all children that had ended have done so again, and
+// those go on that had been continued, and drops what the kernel said about it:
+// what the program had not heard of yet is among its pending signals.
+func (w *writer) awaitZombies() {
+	zombies := w.childrenWho(func(c *birth) bool { return c.process.Zombie })
+	for _, c := range zombies {
+		w.b.Call(fmt.Sprintf("wait for the end of process %d", c.pid), abi.SysWaitid, plan.Imm(waitPID), plan.Int(c.pid), plan.Imm(0), plan.Imm(wExited|wNoWait|wAll))
+	}
+	continued := w.childrenWho(goesOn)
+	for _, c := range continued {
+		w.letGoOn(c)
+	}
+	if len(zombies)+len(continued) > 0 {
+		w.dropSignal(syscall.SIGCHLD)
 	}
 }
 
-// awaitStopped does the same about children that stop.
+// goesOn reports whether the process's parent can still wait for its going on.
+func goesOn(b *birth) bool {
+	return !b.temporary() && syscall.WaitStatus(b.process.Untold).Continued()
+}
+
+// awaitStopped does the same about children that stop. What the parent had been
+// told before, it waits for here.
 func (w *writer) awaitStopped() {
 	all := w.childrenWho(func(c *birth) bool { return c.process.Stopped })
 	for _, c := range all {
-		w.b.Call(fmt.Sprintf("wait until process %d is stopped", c.pid), abi.SysWaitid, plan.Imm(waitPID), plan.Int(c.pid), plan.Imm(0), plan.Imm(wStopped|wContinue|wExited|wNoWait))
+		w.b.Call(fmt.Sprintf("wait until process %d is stopped", c.pid), abi.SysWaitid, plan.Imm(waitPID), plan.Int(c.pid), plan.Imm(0), plan.Imm(wStopped|wContinue|wExited|wNoWait|wAll))
+		if c.process.Untold == 0 {
+			w.b.Call(fmt.Sprintf("know that process %d is stopped", c.pid), abi.SysWaitid, plan.Imm(waitPID), plan.Int(c.pid), plan.Imm(0), plan.Imm(wStopped|syscall.WNOHANG|wAll))
+		}
 	}
 	if len(all) > 0 {
-		w.dropSIGCHLD()
+		w.dropSignal(syscall.SIGCHLD)
 		w.signalAction(int(syscall.SIGCHLD))
 		w.queue(func(sig int) bool { return sig == int(syscall.SIGCHLD) })
 	}
 }
 
-// dropSIGCHLD takes back the signals that are pending: the kernel does that when
-// the action becomes to ignore them, as the default is (kernel/signal.c,
+// dropSignal takes back signals that are pending: the kernel does that when the
+// action becomes to ignore them, as the default of these is (kernel/signal.c,
 // do_sigaction).
-func (w *writer) dropSIGCHLD() {
-	w.b.Call("forget about children", abi.SysRtSigaction, plan.Int(int(syscall.SIGCHLD)), w.b.Data(words(0, 0, 0, 0)), plan.Imm(0), plan.Imm(8))
+func (w *writer) dropSignal(s syscall.Signal) {
+	w.b.Call(fmt.Sprintf("forget about signal %d", int(s)), abi.SysRtSigaction, plan.Int(int(s)), w.b.Data(words(0, 0, 0, 0)), plan.Imm(0), plan.Imm(8))
 }
 
 // childrenWho are some of the children that the process has in the end.

@@ -72,6 +72,9 @@ type writer struct {
 
 	newIDs map[*image.Thread]plan.Arg // words for new thread ids
 
+	parents []parentThread // threads that are there before the others
+	resumed plan.Arg       // the word that they wait for
+
 	// inherits is the process whose memory is there when this one begins; nil:
 	// there is none but what the plan works with.
 	inherits *member
@@ -120,6 +123,7 @@ func (w *writer) writeProcess() error {
 	}
 	w.inheritance()
 	w.processState()
+	w.goOn()
 	w.awaitZombies()
 	w.signals()
 	w.startThreads()

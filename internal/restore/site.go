@@ -32,7 +32,8 @@ type site struct {
 	leaving  gate    // all will leave
 	turns    [8]gate // for what has to be done in turns
 
-	adoptions []adoption // as lineage.adopters
+	adoptions []adoption          // as lineage.adopters
+	continued map[*birth]plan.Arg // words of those who go on, see goOn
 }
 
 // adoption are the words of an adopter.
@@ -81,6 +82,12 @@ func (p *preparation) newSite() *site {
 	}
 	for range p.lineage.adopters {
 		s.adoptions = append(s.adoptions, adoption{s.word(), s.word()})
+	}
+	s.continued = map[*birth]plan.Arg{}
+	for _, b := range p.lineage.all {
+		if goesOn(b) && b.parent() != nil {
+			s.continued[b] = s.word()
+		}
 	}
 	return s
 }

@@ -39,13 +39,16 @@ func (w *writer) startThreads() {
 	first, b := w.t, w.b
 	for i := range w.others() {
 		t := &w.m.process.Threads[i+1]
-		own := w.start(t)
-		own.About(fmt.Sprintf("thread %d: ", t.TID))
+		own, from := w.resume(t), (*image.Thread)(nil)
+		if own == nil {
+			own, from = w.start(t), w.m.thread
+			own.About(fmt.Sprintf("thread %d: ", t.TID))
+		}
 		w.t, w.b = t, own
 		if w.p.newTIDs {
 			w.noteID()
 		}
-		w.scheduling(w.m.thread)
+		w.scheduling(from)
 		w.name()
 		w.threadState()
 		w.credentials()
@@ -54,6 +57,7 @@ func (w *writer) startThreads() {
 		own.Depart("continue the program", w.landing(i+1), w.meeting().gone)
 		w.t, w.b = first, b
 	}
+	w.letResume()
 }
 
 // start adds the call that makes a thread, with its id if it can be had.
@@ -97,13 +101,14 @@ func (w *writer) keptID(tid int) int {
 	return tid
 }
 
-// scheduling sets what a new thread has from the one that made it. The first one
+// scheduling sets what a new thread has from the one that made it, unless that is
+// nil: it is not known. The first one
 // of all has it from before the plan (launch.go); what is not allowed was said
 // there, or is smaller than what that one was allowed.
 func (w *writer) scheduling(from *image.Thread) {
 	const self = 0
 	t := w.t
-	if !slices.Equal(t.Affinity, from.Affinity) {
+	if from == nil || !slices.Equal(t.Affinity, from.Affinity) {
 		mask := affinity(t)
 		w.b.Call("set the CPU affinity", abi.SysSchedSetaffinity, plan.Imm(self), plan.Int(len(mask)), w.b.Data(mask)).MayFail()
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -166,7 +167,36 @@ func (c *collector) look() error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	return c.together((*member).describe)
+	if err := c.together((*member).describe); err != nil {
+		return err
+	}
+	return c.findParents()
+}
+
+// findParents finds out which threads have made the processes.
+func (c *collector) findParents() error {
+	for _, m := range c.members {
+		if m.s.status.Threads < 2 || m.s.zombie {
+			continue
+		}
+		for _, t := range m.frozen.threads {
+			if t.Tid() == m.s.pid {
+				continue
+			}
+			children, err := c.kin.fs.Thread(m.s.pid, t.Tid()).Children()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a kernel that does not tell
+			} else if err != nil {
+				return m.explain(err)
+			}
+			for _, pid := range children {
+				if child := c.member(pid); child != nil {
+					child.p.ParentThread = t.Tid()
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // contents finds the memory and the open files of the processes and copies what

@@ -168,6 +168,32 @@ func askThreads(ins []*ptrace.Injector, to []image.Thread) error {
 	return nil
 }
 
+// news asks what has become of children that the process can still wait for, as
+// wait(2) gives it; 0 is nothing. idtype and id are those of waitid(2). It can be
+// asked again: the process is told as if nobody had asked.
+func (r *remote) news(idtype, id int) int {
+	const (
+		options                  = syscall.WNOHANG | syscall.WSTOPPED | syscall.WCONTINUED | syscall.WNOWAIT | 0x40000000 // __WALL
+		cldStopped, cldContinued = 5, 6
+	)
+	if r.call("news of children", abi.SysWaitid, uint64(idtype), uint64(id), r.scratch, options, 0); errors.Is(r.err, syscall.ECHILD) {
+		r.err = nil
+		return 0
+	}
+	// struct siginfo: si_code in the second word, si_pid in the third, and
+	// si_status.
+	w := r.words(4)
+	switch code, pid, status := int32(w[1]), int32(w[2]), int(int32(w[3])); {
+	case pid == 0:
+		return 0
+	case code == cldStopped:
+		return status<<8 | 0x7f
+	case code == cldContinued:
+		return 0xffff
+	}
+	return 0
+}
+
 // hasLDT reports whether the thread has a local descriptor table, which code
 // of the 16-bit and segmented past uses.
 func (r *remote) hasLDT() bool {

@@ -116,6 +116,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
 	}
 	r.attributes(&p.Attributes)
+	m.askChildren(r)
 	m.asked = true
 	if r.hasLDT() {
 		m.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
@@ -138,6 +139,29 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	}
 	p.Signals.Actions, err = twinActions(m.twin)
 	return err
+}
+
+// askChildren finds out what of its children's fate the process has not been told
+// yet. Mostly there is nothing, which one call tells.
+func (m *member) askChildren(r *remote) {
+	const all, one = 0, 1 // P_ALL, P_PID
+	children := m.children()
+	if len(children) == 0 || r.news(all, 0) == 0 {
+		return
+	}
+	for _, c := range children {
+		c.p.Untold = r.news(one, c.s.pid)
+	}
+}
+
+// children are those that live, and are saved with the process.
+func (m *member) children() (all []*member) {
+	for _, c := range m.c.members {
+		if c.s.stat.PPid == m.s.pid && !c.s.zombie {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // injectOthers asks all threads but the first one, in memory that that one

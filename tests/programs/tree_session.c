@@ -1,7 +1,8 @@
 // Sessions and process groups: a child with a session of its own and two groups
 // in it, a group whose leader has ended, a session whose leader has ended; and
 // signals to groups reach their members and nobody else.
-// run: needs=trees
+#include <sys/prctl.h>
+
 #include "tree.h"
 
 enum { ROOT, LEADER, MEMBER, OTHER, SECOND, LOST, N };
@@ -73,6 +74,7 @@ int main(void) {
   ids = shared(4096);
   handled = shared(4096);
   NEED(sigaction(SIGUSR1, &a, NULL) == 0);
+  NEED(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);  // orphans stay in the tree
   settle(ROOT);
   pid_t lost = child(lost_leader, LOST), led = child(leader, LEADER);
   ends_well(lost);
@@ -90,5 +92,6 @@ int main(void) {
   reaches(lost, "000001");
   did("end");
   ends_well(led);
+  ends_well(ids[LOST].pid);
   return done();
 }
