@@ -30,6 +30,9 @@ with warnings, 4 if they would not.`,
 		if err != nil {
 			return err
 		}
+		if pid, err = meant(cmd, pid); err != nil {
+			return err
+		}
 		r, err := save.Check(pid, nil, *given...)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +20,10 @@ saved: with the same memory, files and settings, and with the process id,
 terminal and standard streams of this restore. Every checksum of the image is
 verified before the program runs its first instruction.
 
-A process with several threads keeps its own ids instead, where that is allowed
-(to root, or with CAP_CHECKPOINT_RESTORE): restore then stays as its parent,
-hands signals on to it, and ends as it ends.
+Several threads or processes keep their own ids instead: restore then stays as
+their parent, hands signals on, and ends as the program ends. Where ids may not
+be chosen (that takes root, or CAP_CHECKPOINT_RESTORE), or others have them, the
+program gets a pid namespace of its own, and does not see processes outside.
 
 An image is code: restoring one is running it.
 
@@ -67,10 +69,18 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
 	given := handOver{}
 	cmd.Flags().Var(given, "fd", "make the descriptor `M` of this shell the program's descriptor N, which save --fd left out")
+	inside := cmd.Flags().Int(insideFlag, 0, "")
+	_ = cmd.Flags().MarkHidden(insideFlag) // it is there
 	return func(cmd *cobra.Command, path string) restore.Options {
 		return restore.Options{
-			Given: given, Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
+			Again: func(fd int) []string {
+				return append(sameFlags(cmd, "ckpt", "restore"), fmt.Sprintf("--%s=%d", insideFlag, fd), "--", path)
+			},
+			Inside: *inside, Given: given, Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
 			Warn: func(object, text string) { warn(cmd, object, text) },
 		}
 	}
 }
+
+// insideFlag is only for ckpt itself: restore.Options.Inside.
+const insideFlag = "inside"

@@ -49,6 +49,9 @@ reasons; ckpt check tells the same without saving.`,
 		if *timeout <= 0 {
 			return &usageError{fmt.Errorf("--timeout %v", *timeout), "a time like 30s or 2m"}
 		}
+		if pid, err = meant(cmd, pid); err != nil {
+			return err
+		}
 		o := save.Options{
 			PID: pid, Path: *output, Then: save.Then(then.value), Sync: fsync.value == "data",
 			Timeout: *timeout, Trigger: image.TriggerCommand, Version: version, Given: *given,

@@ -190,7 +190,7 @@ func askCapabilities() state {
 
 func askSetTID() state {
 	if err := sys.ProbeSetTID(); err != nil {
-		return isLimited(err.Error(), "the threads of a restored process have new ids")
+		return isLimited(err.Error(), "programs with several threads or processes need namespaces to keep their ids")
 	}
 	return isOK("allowed: processes with several threads keep their ids")
 }
@@ -207,18 +207,18 @@ func askNamespaces() state {
 	defer f.Close()
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 	gids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
-	err = runFD(f, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID, UidMappings: ids, GidMappings: gids})
+	err = runFD(f, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, UidMappings: ids, GidMappings: gids})
 	if err != nil {
-		return isLimited("user namespaces: "+err.Error(), "not needed by this version")
+		return isLimited("user namespaces: "+err.Error(), "where ids may not be chosen or are taken, trees are not restored, and threads get new ones")
 	}
-	return isOK("user and pid namespaces allowed; not needed by this version")
+	return isOK("user and pid namespaces allowed: programs keep their ids")
 }
 
 func askUserfaultfd() state {
 	if err := sys.ProbeUserfaultfd(); err != nil {
 		return isLimited(err.Error(), "not needed by this version")
 	}
-	return isOK("allowed: processes with several threads keep their ids")
+	return isOK("allowed; not needed by this version")
 }
 
 func askHugePages() state {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,18 +77,27 @@ func givenFlag(cmd *cobra.Command) *[]int {
 // handOver is --fd of restore: the caller's descriptors by the program's numbers.
 type handOver map[int]int
 
-func (h handOver) String() string { return "" }
+// String is what Set understands.
+func (h handOver) String() string {
+	var pairs []string
+	for _, n := range slices.Sorted(maps.Keys(h)) {
+		pairs = append(pairs, fmt.Sprintf("%d=%d", n, h[n]))
+	}
+	return strings.Join(pairs, ",")
+}
 
 func (h handOver) Type() string { return "N=M" }
 
 func (h handOver) Set(s string) error {
-	number, own, found := strings.Cut(s, "=")
-	n, err := strconv.ParseUint(number, 10, 31)
-	m, err2 := strconv.ParseUint(own, 10, 31)
-	if !found || err != nil || err2 != nil {
-		return errors.New("must be N=M: the program's descriptor, and yours")
+	for pair := range strings.SplitSeq(s, ",") {
+		number, own, found := strings.Cut(pair, "=")
+		n, err := strconv.ParseUint(number, 10, 31)
+		m, err2 := strconv.ParseUint(own, 10, 31)
+		if !found || err != nil || err2 != nil {
+			return errors.New("must be N=M: the program's descriptor, and yours")
+		}
+		h[int(n)] = int(m)
 	}
-	h[int(n)] = int(m)
 	return nil
 }
 

@@ -94,9 +94,11 @@ func (w *writer) capabilities(changed bool) {
 
 // Bits of capabilities, see capabilities(7).
 const (
-	capSetgid  = 1 << 6
-	capSetuid  = 1 << 7
-	capSetpcap = 1 << 8
+	capSetgid   = 1 << 6
+	capSetuid   = 1 << 7
+	capSetpcap  = 1 << 8
+	capSysAdmin = 1 << 21
+	capSysTime  = 1 << 25
 )
 
 // capabilityVersion3 is _LINUX_CAPABILITY_VERSION_3 of struct

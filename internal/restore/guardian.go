@@ -31,19 +31,23 @@ type guardian struct {
 	own        bool
 	foreground bool
 	tree       bool // there are several processes
+	// next waits until the program stops or ends.
+	next func() (syscall.WaitStatus, error)
 }
 
 // newGuardian prepares the place of a process with the id pid.
-func newGuardian(pid int) (*guardian, *os.File, error) {
+func (p *preparation) newGuardian(pid int) (*guardian, *os.File, error) {
 	messages, w, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	g := &guardian{pid: pid, messages: messages, own: aloneInGroup()}
-	if tty, err := os.Open("/dev/tty"); err == nil {
-		group, err := sys.ForegroundGroup(int(tty.Fd()))
-		g.foreground = g.own && err == nil && group == sys.ProcessGroup()
-		tty.Close()
+	g := &guardian{pid: pid, messages: messages}
+	g.next = func() (syscall.WaitStatus, error) { return waitFor(pid, syscall.WUNTRACED) }
+	if p.o.within != nil {
+		g.own, g.foreground = p.o.within.Own, p.o.within.Foreground
+	} else {
+		g.own = aloneInGroup()
+		g.foreground = g.own && inForeground()
 	}
 	return g, w, nil
 }
@@ -68,18 +72,11 @@ func (g *guardian) ids(m *image.Manifest) (pids, groups map[int]int) {
 
 // start starts the interpreter with the descriptors that it needs.
 func (g *guardian) start(program *os.File, name string, passed []*os.File) (int, error) {
-	files := []uintptr{0, 1, 2}
-	for n := range files {
-		if _, err := sys.StatusFlags(n); err != nil {
-			files[n] = ^uintptr(0)
-		}
-	}
+	var numbers []int
 	for _, f := range passed {
-		for len(files) <= int(f.Fd()) {
-			files = append(files, ^uintptr(0))
-		}
-		files[f.Fd()] = f.Fd()
+		numbers = append(numbers, int(f.Fd()))
 	}
+	files := handedOn(numbers)
 	// Above those that are handed on, all others are still there at the execve.
 	fd, err := sys.DupFrom(int(program.Fd()), len(files))
 	if err != nil {
@@ -190,4 +187,22 @@ func waitFor(pid, options int) (syscall.WaitStatus, error) {
 			return status, os.NewSyscallError("wait4", err)
 		}
 	}
+}
+
+// handedOn are the descriptors of a child that gets our standard files, and
+// others, by the same numbers.
+func handedOn(others []int) []uintptr {
+	files := []uintptr{0, 1, 2}
+	for n := range files {
+		if _, err := sys.StatusFlags(n); err != nil {
+			files[n] = ^uintptr(0)
+		}
+	}
+	for _, n := range others {
+		for len(files) <= n {
+			files = append(files, ^uintptr(0))
+		}
+		files[n] = uintptr(n)
+	}
+	return files
 }

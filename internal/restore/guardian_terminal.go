@@ -57,3 +57,25 @@ func (g *guardian) takeTerminal(group int) {
 	signal.Ignore(syscall.SIGTTOU) // that we get for being in the background
 	_ = sys.SetForegroundGroup(int(tty.Fd()), group)
 }
+
+// inForeground reports whether the terminal is our group's.
+func inForeground() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := sys.ForegroundGroup(int(tty.Fd()))
+	return err == nil && group == sys.ProcessGroup()
+}
+
+// regainTerminal puts our group into the foreground, whoever is there.
+func regainTerminal() {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return
+	}
+	defer tty.Close()
+	signal.Ignore(syscall.SIGTTOU)
+	_ = sys.SetForegroundGroup(int(tty.Fd()), sys.ProcessGroup())
+}

@@ -44,7 +44,7 @@ func (g *guardian) guard() error {
 // watch waits for the end of the program, and stops whenever it stops.
 func (g *guardian) watch() error {
 	for {
-		status, err := waitFor(g.pid, syscall.WUNTRACED)
+		status, err := g.next()
 		if err != nil {
 			return err
 		}

@@ -35,13 +35,22 @@ func (p *preparation) chooseIDs() (err error) {
 	}
 	reason := "--pid new"
 	if p.o.PID != PIDNew {
-		reason = p.takenIDs()
+		reason = p.awaitIDs()
+	}
+	if p.setApart(reason) {
+		if !p.o.rehearsal {
+			return nil
+		}
+		reason = "" // in there
 	}
 	if reason == "" {
 		if p.process.PID != os.Getpid() {
-			p.guardian, p.messages, err = newGuardian(p.process.PID)
+			p.guardian, p.messages, err = p.newGuardian(p.process.PID)
 		}
 		return err
+	}
+	if p.o.noNamespace != "" {
+		reason += "; and " + p.o.noNamespace
 	}
 	if p.o.PID == PIDKeep {
 		return &HostError{Reason: fmt.Sprintf("the process can not have its old id %d: %s", p.process.PID, reason), Advice: "use --pid auto"}

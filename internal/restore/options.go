@@ -18,11 +18,20 @@ type Options struct {
 	// Given are this process's own descriptors that become those of the program,
 	// by their numbers there.
 	Given map[int]int
+	// Again gives the arguments by which this very program does the same once more,
+	// as process 1 of namespaces of its own, with a descriptor as Inside. Nil: no
+	// namespaces are made.
+	Again  func(inside int) []string
+	Inside int
 	// Progress hears of every piece of the image that was verified.
 	Progress func(done, total int64)
 	// Warn hears, before the program runs, what is different from when it was
 	// saved. object names the file, clock or attribute.
 	Warn func(object, text string)
+
+	rehearsal   bool    // the plan is all that is wanted
+	within      *inside // we are process 1 of namespaces
+	noNamespace string  // why none helps; it has been tried
 }
 
 // Values of Options.PID.

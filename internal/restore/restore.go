@@ -33,7 +33,7 @@ func Restore(ctx context.Context, o Options) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	p, err := prepare(o)
+	p, err := begin(o)
 	if err != nil {
 		return err
 	}
@@ -61,12 +61,37 @@ func Restore(ctx context.Context, o Options) error {
 		return errors.Join(err, undo())
 	}
 	p.Close()
+	if p.o.within != nil {
+		return p.o.within.guard(p.process.PID)
+	}
 	return p.guardian.guard()
+}
+
+// begin prepares a restore here, or does it in namespaces of its own if the
+// program needs them and can have them.
+func begin(o Options) (p *preparation, err error) {
+	if o.Inside != 0 {
+		if o.within, err = enterInside(o.Inside); err != nil {
+			return nil, err
+		}
+	}
+	if p, err = prepare(o); err != nil || p.apart == "" {
+		return p, err
+	}
+	err = p.restoreApart()
+	p.Close()
+	var useless *uselessError
+	if !errors.As(err, &useless) {
+		return nil, err
+	}
+	o.noNamespace = useless.reason
+	return prepare(o)
 }
 
 // Compile gives the plan by which an image would be restored here and now. It
 // opens files like Restore, but changes nothing.
 func Compile(o Options) (*plan.Plan, error) {
+	o.rehearsal = true
 	p, err := prepare(o)
 	if err != nil {
 		return nil, err
@@ -97,7 +122,8 @@ type preparation struct {
 	// of a pipe then.
 	guardian *guardian
 	messages *os.File
-	newTIDs  bool // the threads but the first get new ids, see chooseIDs
+	newTIDs  bool   // the threads but the first get new ids, see chooseIDs
+	apart    string // why the ids are kept in namespaces of its own
 }
 
 // prepare opens the image, compares it with the host, and makes its files.
@@ -135,7 +161,10 @@ func (p *preparation) open() error {
 	if err := p.compareHost(); err != nil {
 		return err
 	}
-	if err := p.chooseIDs(); err != nil {
+	if p.o.within != nil {
+		p.o.within.correct(p.host.status)
+	}
+	if err := p.chooseIDs(); err != nil || p.apart != "" && !p.o.rehearsal {
 		return err
 	}
 	for _, m := range p.members {

@@ -17,7 +17,17 @@ func (p *preparation) keepAllIDs() (err error) {
 	if p.o.PID == PIDNew {
 		return &HostError{Reason: "the processes of a tree know each other by their ids, and can not have new ones", Advice: "use --pid auto"}
 	}
-	if reason := p.awaitIDs(); reason != "" {
+	reason := p.awaitIDs()
+	if p.setApart(reason) {
+		if !p.o.rehearsal {
+			return nil
+		}
+		reason = "" // in there
+	}
+	if reason != "" {
+		if p.o.noNamespace != "" {
+			reason += "; and " + p.o.noNamespace
+		}
 		return &HostError{
 			Reason: fmt.Sprintf("the %d processes can not have their old ids: %s", len(p.members), reason),
 			Advice: "end what has the id, or restore the tree as root",
@@ -26,7 +36,7 @@ func (p *preparation) keepAllIDs() (err error) {
 	if err := p.findTemporaryIDs(); err != nil {
 		return err
 	}
-	if p.guardian, p.messages, err = newGuardian(p.process.PID); err == nil {
+	if p.guardian, p.messages, err = p.newGuardian(p.process.PID); err == nil {
 		p.guardian.tree = true
 	}
 	return err
