@@ -28,7 +28,8 @@ type probe struct {
 //	ldflags=-lm,-ldl  linker flags
 //	args=a,b env=K=V  arguments and one variable
 //	each=a,b          run it once with each of these as its (last) argument
-//	needs=a,b         what the engine must be able to do: see needs_test.go
+//	ids               it needs the ids of its threads: an ordinary user's are
+//	                  kept in namespaces
 //	root              it needs root
 //	noagent           not with the library: it is about SIGUSR2, or in a call
 //	                  that fails with EINTR after any handler
@@ -38,7 +39,7 @@ type probe struct {
 var directives = map[string]bool{
 	"nopie": true, "static": true, "static-only": true, "ldflags": true, "args": true,
 	"env": true, "root": true, "noagent": true, "inline": true, "generations": true,
-	"each": true, "needs": true,
+	"each": true, "ids": true,
 }
 
 func (p *probe) has(word string) bool { _, ok := p.words[word]; return ok }

@@ -26,12 +26,22 @@ func (r *probeRun) restoring() bool {
 	return false
 }
 
+// awaitSleep waits until the program sleeps in its waiting loop and is itself.
+// With several threads the restorer sleeps, too, with all signals blocked.
+func (r *probeRun) awaitSleep(what string) {
+	r.t.Helper()
+	eventually(r.t, what, func() bool {
+		return r.ended() || r.state() == "S" && r.process.syscall() >= 0 && !r.restoring()
+	})
+}
+
 // TestGenerations saves and restores a program ten times in a row: it notices
 // nothing, and no mapping, descriptor, signal handler, child or zombie is left
 // over from any of them.
 func TestGenerations(t *testing.T) {
-	eachSaved(t, func(p *probe) bool { return p.has("generations") && p.variant != "nopie" }, func(t *testing.T, p *probe) {
+	eachProbe(t, func(p *probe) bool { return p.has("generations") && p.variant != "nopie" }, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
+		r.awaitSleep("the program asleep") // it may still have to close what it wrote to
 		first := r.portrait(t)
 		var leftFirst []string // what the first restore has left in memory
 		for i := range generationCount {
@@ -40,11 +50,7 @@ func TestGenerations(t *testing.T) {
 			if r.ended() {
 				t.Fatalf("generation %d ended with status %d\n%s", i+1, r.wait(), text(r.dir, "restore.err"))
 			}
-			// It is itself again when it sleeps in its waiting loop. With several
-			// threads the restorer sleeps, too, with all signals blocked.
-			eventually(t, "the restored program asleep; "+r.describe(), func() bool {
-				return r.ended() || r.state() == "S" && r.process.syscall() >= 0 && !r.restoring()
-			})
+			r.awaitSleep("the restored program asleep; " + r.describe())
 			left := compare(t, i+1, first, r.portrait(t))
 			if i == 0 {
 				leftFirst = left

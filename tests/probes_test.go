@@ -28,15 +28,6 @@ func eachProbe(t *testing.T, choose func(*probe) bool, do func(*testing.T, *prob
 	}
 }
 
-// eachSaved runs do for every probe that the engine can save, in parallel.
-func eachSaved(t *testing.T, choose func(*probe) bool, do func(*testing.T, *probe)) {
-	t.Helper()
-	eachProbe(t, choose, func(t *testing.T, p *probe) {
-		needEngine(t, p.list("needs"))
-		do(t, p)
-	})
-}
-
 func every(*probe) bool { return true }
 
 // TestNative runs the probes without any checkpoint: what fails here is the
@@ -56,7 +47,7 @@ func TestNativeUnprivileged(t *testing.T) {
 
 // TestSaveAndRunOn: a program that is saved and runs on notices nothing.
 func TestSaveAndRunOn(t *testing.T) {
-	eachSaved(t, every, func(t *testing.T, p *probe) {
+	eachProbe(t, every, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
 		r.save()
 		r.finish()
@@ -66,14 +57,17 @@ func TestSaveAndRunOn(t *testing.T) {
 // TestSaveKillRestore: a program that was saved, killed and restored notices
 // nothing but the time.
 func TestSaveKillRestore(t *testing.T) {
-	eachSaved(t, every, func(t *testing.T, p *probe) {
+	eachProbe(t, every, func(t *testing.T, p *probe) {
 		saveKillRestore(t, p, os.Geteuid())
 	})
 }
 
 func TestSaveKillRestoreUnprivileged(t *testing.T) {
 	needRoot(t)
-	eachSaved(t, anyIDs, func(t *testing.T, p *probe) {
+	eachProbe(t, every, func(t *testing.T, p *probe) {
+		if p.has("ids") || strings.HasPrefix(p.name, "tree_") {
+			needNamespaces(t)
+		}
 		saveKillRestore(t, p, nobody)
 	})
 }
@@ -90,7 +84,7 @@ func saveKillRestore(t *testing.T, p *probe, uid int) {
 // restart_syscall(2).
 func TestSaveTwiceKillRestore(t *testing.T) {
 	waits := func(p *probe) bool { return strings.Contains(p.name, "call") || strings.Contains(p.name, "wait") }
-	eachSaved(t, waits, func(t *testing.T, p *probe) {
+	eachProbe(t, waits, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
 		r.save()
 		r.saveAndKill()
@@ -101,7 +95,7 @@ func TestSaveTwiceKillRestore(t *testing.T) {
 
 // TestSignal is the seed's contract: preload, kill -12, kill -9, myrestart.
 func TestSignal(t *testing.T) {
-	eachSaved(t, withAgent, func(t *testing.T, p *probe) {
+	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
 		r.goneAt = time.Now()
 		r.saveBySignal()
@@ -114,7 +108,7 @@ func TestSignal(t *testing.T) {
 
 // TestSignalAndRunOn: the program runs on after kill -12.
 func TestSignalAndRunOn(t *testing.T) {
-	eachSaved(t, withAgent, func(t *testing.T, p *probe) {
+	eachProbe(t, withAgent, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
 		r.saveBySignal()
 		r.saves++

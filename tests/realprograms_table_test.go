@@ -26,21 +26,12 @@ type realProgram struct {
 	// alone: files that it writes are changed by going on past the save, and a
 	// restore cannot bring them back. So it is killed at once.
 	alone  bool
-	status int      // its exit status
-	big    bool     // only in make check-all: it takes long, or much room
-	needs  []string // see needs_test.go
-	// ownIDs: it has mutexes that know their owners by their ids, which an ordinary
-	// user's threads do not keep without a namespace (pids of needs_test.go).
-	ownIDs bool
+	status int                            // its exit status
+	big    bool                           // only in make check-all: it takes long, or much room
+	ids    bool                           // it needs its ids, which an ordinary user's keep in namespaces
 	make   func(t *testing.T, dir string) // makes the input; may be nil
 	normal func(data []byte) []byte       // what of the result must be the same; nil: all
 }
-
-var (
-	threads = []string{"threads"}
-	trees   = []string{"trees"}
-	both    = []string{"threads", "trees"}
-)
 
 const soon = 400 * time.Millisecond
 
@@ -60,35 +51,35 @@ var realPrograms = []realProgram{
 	{name: "nopie", argv: []string{"counter-nopie", "60"}, result: "out"},
 
 	// With threads.
-	{name: "ruby", argv: []string{"ruby", "work.rb"}, script: "work.rb", result: "out", needs: threads},
-	{name: "R", argv: []string{"R", "--vanilla", "--slave", "-f", "work.R"}, script: "work.R", result: "out", needs: threads, big: true},
-	{name: "octave", argv: []string{"octave-cli", "-q", "--norc", "work.m"}, script: "work.m", result: "out", needs: threads, big: true},
-	{name: "bank", argv: []string{"built", "bank.c", "-pthread"}, result: "out", needs: threads},
-	{name: "openmp", argv: []string{"built", "openmp.c", "-fopenmp"}, result: "out", needs: threads},
-	{name: "python3-threads", argv: []string{"/usr/bin/python3", "threads.py"}, script: "threads.py", result: "out", needs: threads, make: makeText(6 << 20)},
-	{name: "pigz", argv: []string{"pigz", "-p4", "-11", "-I", "1", "-c", "-n", "data"}, result: "out", needs: threads, make: makeText(512 << 10), after: soon},
-	{name: "xz-T2", argv: []string{"xz", "-T2", "--block-size=300KiB", "-c", "data"}, result: "out", needs: threads, make: makeText(2 << 20), after: soon},
-	{name: "node", argv: []string{"node", "work.js"}, script: "work.js", result: "out", needs: threads, ownIDs: true, big: true},
-	{name: "java", argv: []string{"java", "-XX:-UsePerfData", "Work.java"}, script: "Work.java", result: "out", needs: threads, big: true},
-	{name: "java-perfdata", argv: []string{"java", "Work.java"}, script: "Work.java", result: "out", needs: threads, big: true},
-	{name: "go", argv: []string{"go", "0"}, result: "out", needs: threads},
-	{name: "go-cgo", argv: []string{"go", "1"}, result: "out", needs: threads},
+	{name: "ruby", argv: []string{"ruby", "work.rb"}, script: "work.rb", result: "out"},
+	{name: "R", argv: []string{"R", "--vanilla", "--slave", "-f", "work.R"}, script: "work.R", result: "out", big: true},
+	{name: "octave", argv: []string{"octave-cli", "-q", "--norc", "work.m"}, script: "work.m", result: "out", big: true},
+	{name: "bank", argv: []string{"built", "bank.c", "-pthread"}, result: "out"},
+	{name: "openmp", argv: []string{"built", "openmp.c", "-fopenmp"}, result: "out"},
+	{name: "python3-threads", argv: []string{"/usr/bin/python3", "threads.py"}, script: "threads.py", result: "out", make: makeText(6 << 20)},
+	{name: "pigz", argv: []string{"pigz", "-p4", "-11", "-I", "1", "-c", "-n", "data"}, result: "out", make: makeText(512 << 10), after: soon},
+	{name: "xz-T2", argv: []string{"xz", "-T2", "--block-size=300KiB", "-c", "data"}, result: "out", make: makeText(2 << 20), after: soon},
+	{name: "node", argv: []string{"node", "work.js"}, script: "work.js", result: "out", ids: true, big: true},
+	{name: "java", argv: []string{"java", "-XX:-UsePerfData", "Work.java"}, script: "Work.java", result: "out", big: true},
+	{name: "java-perfdata", argv: []string{"java", "Work.java"}, script: "Work.java", result: "out", big: true},
+	{name: "go", argv: []string{"go", "0"}, result: "out"},
+	{name: "go-cgo", argv: []string{"go", "1"}, result: "out"},
 
 	// One process, one thread.
 	{name: "gp", argv: []string{"gp", "-q", "work.gp"}, script: "work.gp", result: "out", big: true},
 	{name: "openssl-speed", argv: []string{"openssl", "speed", "-seconds", "2", "-bytes", "16384", "sha256"}, result: "out", after: soon, normal: withoutNumbers},
 	{name: "cadical", argv: []string{"cadical", "-q", "work.cnf"}, result: "out", make: makeFormula, after: soon, status: 20},
-	{name: "stockfish", argv: []string{"stockfish", "bench", "16", "1", "11"}, result: "err", needs: threads, big: true, normal: onlyNodes},
+	{name: "stockfish", argv: []string{"stockfish", "bench", "16", "1", "11"}, result: "err", big: true, normal: onlyNodes},
 
 	// With several processes.
-	{name: "bash-jobs", argv: []string{"bash", "jobs.bash"}, script: "jobs.bash", result: "out", needs: trees},
-	{name: "openssl-multi", argv: []string{"openssl", "speed", "-seconds", "2", "-bytes", "16384", "-multi", "2", "sha256"}, result: "out", needs: trees, after: soon, normal: withoutNumbers},
-	{name: "xz-pipe", argv: inShell("xz -T1 -c data | sha256sum"), result: "out", needs: trees, make: makeText(1500 << 10), after: soon},
-	{name: "tar-zstd", argv: inShell("tar -c --sort=name --mtime=@0 --owner=0 --group=0 data | zstd -12 -T2 -q | sha256sum"), result: "out", needs: both, make: makeText(5 << 20), after: soon},
-	{name: "sort", argv: inShell("sort -S 4M -T . data | sort -S 2M -T . -k 2 | sha256sum"), result: "out", needs: both, alone: true, make: makeText(12 << 20), after: soon},
-	{name: "gcc", argv: inShell("gcc -O3 -c work.i && sha256sum work.o"), result: "out", needs: trees, alone: true, make: makeSmallSource, after: soon},
-	{name: "make", argv: []string{"make", "-s", "-j3", "-f", "Makefile.work"}, script: "Makefile.work", result: "out", needs: trees, alone: true, make: makeSmallSource, after: soon},
-	{name: "sqlite3-fifo", argv: []string{"sh", "sqlite.sh"}, script: "sqlite.sh", result: "out", needs: trees, alone: true},
+	{name: "bash-jobs", argv: []string{"bash", "jobs.bash"}, script: "jobs.bash", result: "out", ids: true},
+	{name: "openssl-multi", argv: []string{"openssl", "speed", "-seconds", "2", "-bytes", "16384", "-multi", "2", "sha256"}, result: "out", ids: true, after: soon, normal: withoutNumbers},
+	{name: "xz-pipe", argv: inShell("xz -T1 -c data | sha256sum"), result: "out", ids: true, make: makeText(1500 << 10), after: soon},
+	{name: "tar-zstd", argv: inShell("tar -c --sort=name --mtime=@0 --owner=0 --group=0 data | zstd -12 -T2 -q | sha256sum"), result: "out", ids: true, make: makeText(5 << 20), after: soon},
+	{name: "sort", argv: inShell("sort -S 4M -T . data | sort -S 2M -T . -k 2 | sha256sum"), result: "out", ids: true, alone: true, make: makeText(12 << 20), after: soon},
+	{name: "gcc", argv: inShell("gcc -O3 -c work.i && sha256sum work.o"), result: "out", ids: true, alone: true, make: makeSmallSource, after: soon},
+	{name: "make", argv: []string{"make", "-s", "-j3", "-f", "Makefile.work"}, script: "Makefile.work", result: "out", ids: true, alone: true, make: makeSmallSource, after: soon},
+	{name: "sqlite3-fifo", argv: []string{"sh", "sqlite.sh"}, script: "sqlite.sh", result: "out", ids: true, alone: true},
 }
 
 func inShell(line string) []string { return []string{"sh", "-c", line} }

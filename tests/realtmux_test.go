@@ -103,7 +103,6 @@ func TestRealInTmux(t *testing.T) {
 		if os.Getenv("CKPT_ALL") == "" {
 			t.Skip("in make check-all")
 		}
-		needEngine(t, threads) // it has one for its timers
 		p := newPane(t)
 		p.press("vim -u NONE -i NONE -n file", "Enter")
 		p.awaitScreen("~")

@@ -42,7 +42,6 @@ func TestOutsidePipe(t *testing.T) {
 // which has one of its pipes.
 func TestOutsidePipeline(t *testing.T) {
 	needRoot(t)
-	needEngine(t, []string{"trees"})
 	t.Parallel()
 	dir := workDir(t, os.Geteuid())
 	first := dialogue(t, "pipe", command{argv: []string{"bash", "-c", "cat 5<&0 0<&5 | cat 3>&1; exit 5"}, dir: dir, uid: os.Geteuid()})

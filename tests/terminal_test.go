@@ -123,7 +123,6 @@ func TestTerminal(t *testing.T) {
 // TestJobControl: a shell with a job in the foreground is restored on another
 // terminal: the job is in the foreground there, and the shell waits for it.
 func TestJobControl(t *testing.T) {
-	needEngine(t, []string{"trees"})
 	needRoot(t)
 	t.Parallel()
 	dir := workDir(t, os.Geteuid())

@@ -2,9 +2,11 @@ package tests
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,8 +17,8 @@ import (
 // can clean up any more. It returns the number of requests that were made;
 // fewer than kill if the command came to its end.
 //
-// A tracer is an ordinary process, so it can be traced itself: all of its
-// threads stop at each system call, and the requests are counted there.
+// A tracer is an ordinary process, so it can be traced itself. A filter stops it
+// at these calls only (seccomp(2)): it makes thousands of others.
 func runUntilPtrace(cmd *exec.Cmd, kill int) (requests int, err error) {
 	type outcome struct {
 		n   int
@@ -35,6 +37,9 @@ func runUntilPtrace(cmd *exec.Cmd, kill int) (requests int, err error) {
 }
 
 func traceThread(cmd *exec.Cmd, kill int) (requests int, err error) {
+	if err := stopAtPtrace(); err != nil {
+		return 0, err
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return 0, err
@@ -46,16 +51,15 @@ func traceThread(cmd *exec.Cmd, kill int) (requests int, err error) {
 	if _, err := unix.Wait4(leader, &ws, unix.WALL, nil); err != nil || !ws.Stopped() {
 		return 0, fmt.Errorf("wait for the first stop of %d: %w (%x)", leader, err, ws)
 	}
-	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
-	if err := unix.PtraceSetOptions(leader, options); err != nil {
+	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
+	if err := ptrace(unix.PTRACE_SETOPTIONS, leader, options); err != nil {
 		return 0, fmt.Errorf("trace %d: %w", leader, err)
 	}
-	if err := unix.PtraceSyscall(leader, 0); err != nil {
+	if err := ptrace(unix.PTRACE_CONT, leader, 0); err != nil {
 		return 0, fmt.Errorf("resume %d: %w", leader, err)
 	}
 
-	inCall := map[int]bool{} // threads that are between entry and exit
-	fresh := map[int]bool{}  // threads whose first stop has been seen
+	fresh := map[int]bool{} // threads whose first stop has been seen
 	for {
 		// Not wait4(-1): this thread may have other children, of other tests.
 		tid, err := unix.Wait4(-leader, &ws, unix.WALL|unix.WNOTHREAD, nil)
@@ -71,22 +75,16 @@ func traceThread(cmd *exec.Cmd, kill int) (requests int, err error) {
 			}
 			continue
 		}
-		deliver := 0
+		resume, deliver := unix.PTRACE_CONT, 0
 		switch sig := ws.StopSignal(); {
-		case sig == unix.SIGTRAP|0x80:
-			inCall[tid] = !inCall[tid]
-			number, err := callNumber(tid)
-			if err != nil {
-				continue // it is dying
+		case sig == unix.SIGTRAP|0x80: // the request has been made
+			if err := unix.Kill(leader, unix.SIGKILL); err != nil {
+				return requests, fmt.Errorf("kill %d: %w", leader, err)
 			}
-			if number != unix.SYS_PTRACE || inCall[tid] {
-				break
-			}
+			continue
+		case sig == unix.SIGTRAP && ws.TrapCause() == unix.PTRACE_EVENT_SECCOMP:
 			if requests++; requests == kill {
-				if err := unix.Kill(leader, unix.SIGKILL); err != nil {
-					return requests, fmt.Errorf("kill %d: %w", leader, err)
-				}
-				continue
+				resume = unix.PTRACE_SYSCALL
 			}
 		case sig == unix.SIGTRAP && ws.TrapCause() > 0:
 		case sig == unix.SIGSTOP && tid != leader && !fresh[tid]:
@@ -95,14 +93,50 @@ func traceThread(cmd *exec.Cmd, kill int) (requests int, err error) {
 			deliver = int(sig)
 		}
 		// It fails if the thread has been killed meanwhile, which is seen next.
-		_ = unix.PtraceSyscall(tid, deliver)
+		_ = ptrace(resume, tid, deliver)
 	}
 }
 
-func callNumber(tid int) (uint64, error) {
-	var regs unix.PtraceRegs
-	err := unix.PtraceGetRegs(tid, &regs)
-	return regs.Orig_rax, err
+// ours is the address in the requests of this file, by which the filter tells
+// them from others: the kernel does not look at it (ptrace(2)).
+const ours = 0x6f757273
+
+// ptrace makes a request that has no address.
+func ptrace(request, tid, data int) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), ours, uintptr(data), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// stopAtPtrace makes all that this thread will start stop at each ptrace(2) but
+// the first, PTRACE_TRACEME.
+func stopAtPtrace() error {
+	const (
+		load, equal, give = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+		// Offsets in struct seccomp_data.
+		number, request, address = 0, 16, 32
+	)
+	filter := []unix.SockFilter{
+		{Code: load, K: number},
+		{Code: equal, K: unix.SYS_PTRACE, Jf: 4},
+		{Code: load, K: request},
+		{Code: equal, K: unix.PTRACE_TRACEME, Jt: 2},
+		{Code: load, K: address},
+		{Code: equal, K: ours, Jf: 1},
+		{Code: give, K: unix.SECCOMP_RET_ALLOW},
+		{Code: give, K: unix.SECCOMP_RET_TRACE},
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return os.NewSyscallError("seccomp", errno)
+	}
+	return nil
 }
 
 // endError is nil if the command ended as it should: by its end with status

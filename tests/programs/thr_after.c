@@ -1,7 +1,7 @@
 // Everything one does with threads, afterwards: signals to each of the old
 // ones run in that one, new ones are made beside them, some end by
 // pthread_exit, one is detached, one had ended before and was not joined yet.
-// run: needs=threads each=1,8,200 static
+// run: each=1,8,200 static
 #include "threads.h"
 
 static __thread int number = -1;

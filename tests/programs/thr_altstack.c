@@ -1,6 +1,5 @@
 // Alternate signal stacks: every thread has one of its own, the odd threads
 // are in a handler on it, two deep, at the save.
-// run: needs=threads
 #include <ucontext.h>
 
 #include "threads.h"

@@ -1,6 +1,6 @@
 // Threads that compute all the time, with atomic operations, plain ones under a
 // spin lock, and in registers: nothing is lost and nothing is done twice.
-// run: needs=threads each=1,8
+// run: each=1,8
 #include "threads.h"
 
 static volatile int stop;

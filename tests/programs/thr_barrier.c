@@ -1,5 +1,5 @@
 // A barrier at which all threads but one have arrived; it is used further on.
-// run: needs=threads each=8,200
+// run: each=8,200
 #include "threads.h"
 
 enum { ROUNDS = 5 };

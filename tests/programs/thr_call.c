@@ -1,6 +1,6 @@
 // A thread that is blocked in a system call at the save, the leader is not: the
 // call ends when what it waits for happens, as if nothing had been.
-// run: needs=threads each=read,write,nanosleep,futex,poll,select,epoll,sigwait,pause,flock,ofd,eventfd,timerfd,join,fifo,all
+// run: each=read,write,nanosleep,futex,poll,select,epoll,sigwait,pause,flock,ofd,eventfd,timerfd,join,fifo,all
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

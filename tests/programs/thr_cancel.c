@@ -1,7 +1,6 @@
 // pthread_cancel after the save, of a thread in a call, one at a condition
 // variable, one that computes and may be cancelled at any time, one that has
 // forbidden it; and of one that was cancelled before the save.
-// run: needs=threads
 #include "threads.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -1,6 +1,5 @@
 // Threads are made and end all the time while the probe is saved: every one
 // runs once, to its end.
-// run: needs=threads
 #include "threads.h"
 
 static volatile int stop;

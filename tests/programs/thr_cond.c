@@ -1,6 +1,6 @@
 // Condition variables: one that is signalled, one that is broadcast to many,
 // one with a time limit that passes, one with a limit far away.
-// run: needs=threads each=signal,broadcast,timeout,far,clock
+// run: each=signal,broadcast,timeout,far,clock
 #include "threads.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -1,5 +1,4 @@
 // Detached threads: they run on, and their stacks are used again for others.
-// run: needs=threads
 #include "threads.h"
 
 static int ended;

@@ -1,6 +1,6 @@
 // How the process ends, afterwards, by a thread that is not the leader: it
 // exits, it aborts, it returns from its function as the last one, it is killed.
-// run: needs=threads each=exit,abort,last,segv
+// run: each=exit,abort,last,segv
 #include <sys/resource.h>
 
 #include "threads.h"

@@ -1,6 +1,6 @@
 // A thread that is not the leader executes a program, afterwards: the other
 // threads are gone, and the process keeps its id.
-// run: needs=threads,pids
+// run: ids
 #include "threads.h"
 
 static pid_t pid;

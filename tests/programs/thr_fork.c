@@ -1,6 +1,5 @@
 // A thread that is not the leader forks, afterwards: the child has that thread
 // only, with its own TLS and id, and can make threads; vfork and popen work.
-// run: needs=threads
 #include <sys/wait.h>
 
 #include "threads.h"

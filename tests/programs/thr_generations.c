@@ -1,7 +1,7 @@
 // Threads that sleep again and again, in short and in long sleeps, and others
 // that wait, saved and restored ten times: each comes out of its stub, and
 // nothing of any restore is left.
-// run: needs=threads ldflags=-pthread generations
+// run: ldflags=-pthread generations
 #include "threads.h"
 
 static int rounds[MOST];

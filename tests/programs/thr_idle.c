@@ -1,6 +1,5 @@
 // Threads that run when nobody else does (SCHED_IDLE). Killed on a busy machine
 // they give their ids back some time after their process was waited for.
-// run: needs=threads,late-ids
 #include <sched.h>
 
 #include "threads.h"

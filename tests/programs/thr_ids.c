@@ -1,6 +1,6 @@
 // Thread ids: the kernel's, libc's, those in /proc and those in the memory of
 // the program are the same ones; kept ids are the saved ones, all of them.
-// run: needs=threads,pids each=1,8,200 static
+// run: ids each=1,8,200 static
 #include <dirent.h>
 #include <sys/prctl.h>
 

@@ -1,6 +1,6 @@
 // The leader has ended by pthread_exit, the others run on; it stays a zombie
 // that owns the process's id and can be joined.
-// run: needs=threads,pids ldflags=-pthread
+// run: ids ldflags=-pthread
 #include "threads.h"
 
 static pthread_t leader;

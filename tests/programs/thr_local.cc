@@ -1,6 +1,6 @@
 // C++: objects with destructors that belong to threads, std::thread, mutexes,
 // a condition variable, a future, an exception in flight through a save.
-// run: needs=threads static
+// run: static
 #include <condition_variable>
 #include <future>
 #include <mutex>

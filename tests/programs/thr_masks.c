@@ -1,6 +1,6 @@
 // Every thread blocks other signals; one sent to the process goes to the only
 // thread that does not block it.
-// run: needs=threads each=8,200
+// run: each=8,200
 #include "threads.h"
 
 static volatile int taken_by = -1;

@@ -1,7 +1,7 @@
 // Mutexes of every type, held at the save by a thread or by the leader, with
 // one thread waiting for each: they are held afterwards, by the same ones, who
 // can unlock them; the waiting thread gets it then and not before.
-// run: needs=threads,pids each=normal,recursive,errorcheck,adaptive,robust,pi,pi-recursive,pi-robust
+// run: ids each=normal,recursive,errorcheck,adaptive,robust,pi,pi-recursive,pi-robust
 #include "threads.h"
 
 static pthread_mutex_t mutexes[3];  // 0, 1: held by that worker; 2: by the leader

@@ -1,5 +1,4 @@
 // The names of threads, as they and as others see them.
-// run: needs=threads
 #include <sys/prctl.h>
 
 #include "threads.h"

@@ -1,6 +1,5 @@
 // Signals pending to one thread, with their values and their order, beside
 // those pending to the process.
-// run: needs=threads
 #include "threads.h"
 
 static pid_t pid;

@@ -1,6 +1,6 @@
 // Threads that libc knows nothing of: clone(2) with a stack, nothing at the
 // ends of their TLS, one with an address to clear at its end and one without.
-// run: needs=threads static
+// run: static
 #include <sched.h>
 
 #include "threads.h"

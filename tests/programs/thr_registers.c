@@ -1,6 +1,5 @@
 // Every thread has its own registers: general ones, SSE or AVX, rounding,
 // x87 control word, in a loop that makes no call.
-// run: needs=threads
 #include "threads.h"
 
 static volatile int stop;

@@ -1,7 +1,7 @@
 // Robust mutexes whose holders end without unlocking them after the save: the
 // thread that waits is told, and so is who comes later; one whose holder had
 // ended before the save stays inconsistent until somebody repairs it.
-// run: needs=threads,pids each=robust,pi
+// run: ids each=robust,pi
 #include "threads.h"
 
 static pthread_mutex_t waited, later, before;

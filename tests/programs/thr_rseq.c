@@ -1,6 +1,6 @@
 // Threads that increment counters of their processor in rseq critical sections:
 // no increment is lost, and every thread is still registered.
-// run: needs=threads each=2,8
+// run: each=2,8
 #include <sched.h>
 #include <sys/rseq.h>
 

@@ -1,6 +1,6 @@
 // Read-write locks: one held by three readers with a writer waiting, one held
 // by a writer with three readers waiting, one held by the leader for writing.
-// run: needs=threads,pids
+// run: ids
 #include "threads.h"
 
 static pthread_rwlock_t readers, writer, leader;

@@ -1,6 +1,5 @@
 // Scheduling is a thread's own: policy, nice value, affinity, timer slack and
 // priority of input and output. (SCHED_IDLE is thr_idle.c.)
-// run: needs=threads
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>

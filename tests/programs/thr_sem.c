@@ -1,5 +1,4 @@
 // Semaphores: values, threads that wait, with and without a limit.
-// run: needs=threads
 #include <semaphore.h>
 
 #include "threads.h"

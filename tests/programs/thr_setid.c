@@ -1,6 +1,6 @@
 // libc changes the ids of all threads by a signal to each, afterwards; it must
 // find every one of them.
-// run: needs=threads each=8,200
+// run: each=8,200
 #include <grp.h>
 
 #include "threads.h"

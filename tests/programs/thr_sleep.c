@@ -1,6 +1,5 @@
 // Threads that sleep, each for another time, relative and absolute: none wakes
 // too early, and none sleeps its whole time anew.
-// run: needs=threads
 #include "threads.h"
 
 static double begin, woke[8];

@@ -1,6 +1,5 @@
 // Stacks: tiny ones, a huge one of which little was touched, deep ones, one of
 // the program's own; guard pages are where they were.
-// run: needs=threads
 #include "threads.h"
 
 static char own[64 << 10] __attribute__((aligned(4096)));

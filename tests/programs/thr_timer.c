@@ -1,7 +1,7 @@
 // POSIX timers that belong to threads: SIGEV_THREAD_ID to a thread that is not
 // the leader, SIGEV_THREAD (libc's helper thread), and a thread's processor
 // time.
-// run: needs=threads each=id,thread,cpu
+// run: each=id,thread,cpu
 #include "threads.h"
 
 static __thread int number = -1;

@@ -1,6 +1,6 @@
 // What belongs to a thread in memory: thread-local variables, initialised and
 // not, errno, keys, its stack and its handle.
-// run: needs=threads each=1,8,200 static
+// run: each=1,8,200 static
 #include "threads.h"
 
 static __thread int initialised = 41;

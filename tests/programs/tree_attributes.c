@@ -1,6 +1,5 @@
 // What differs between a parent and its child: directory, mask, name, limits,
 // nice value, signal handlers and mask, timers, environment, program.
-// run: needs=trees
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 // A parent and its child: ids as they know them, each its own memory, and the
 // child's status for its parent.
-// run: needs=trees static
+// run: static
 #include "tree.h"
 
 static int value = 1;

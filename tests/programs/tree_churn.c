@@ -1,6 +1,5 @@
 // A tree that keeps forking while it is saved: children and grandchildren come
 // and go, every one ends as it should and is waited for.
-// run: needs=trees
 #include "tree.h"
 
 static struct { long begun, ended; int stop; } *count;

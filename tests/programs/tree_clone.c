@@ -1,6 +1,6 @@
 // A child made by clone(2) that shares descriptors, or the directory and mask
 // of files, or memory with its parent: what one changes, the other sees.
-// run: needs=trees each=files,fs,vm,all
+// run: each=files,fs,vm,all
 #include <sched.h>
 #include <sys/stat.h>
 

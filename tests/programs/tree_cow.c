@@ -1,6 +1,5 @@
 // Private memory that a child has from its parent: the same where nobody wrote,
 // each its own where somebody did, before and after.
-// run: needs=trees
 #include "tree.h"
 
 enum { SIZE = 16 << 20, STEP = 1 << 20 };

@@ -1,6 +1,6 @@
 // Datagram sockets with names: messages that wait, of several senders, with
 // their addresses; a connected one; a sender that has gone.
-// run: needs=trees,sockets each=path,abstract
+// run: each=path,abstract
 #include "unix.h"
 
 static char names[3][64];

@@ -1,7 +1,6 @@
 // epoll sets over what leads to other processes: a pipe, a socket pair, a
 // signalfd that gets SIGCHLD, an inotify, an eventfd; the set is shared with a
 // child.
-// run: needs=trees,sockets
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>

@@ -1,6 +1,5 @@
 // A FIFO between two processes, and what both have of a kind that has no name:
 // an eventfd, a timer, a memfd. What one does, the other sees.
-// run: needs=trees
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>

@@ -1,7 +1,7 @@
 // What waits in shared memory between processes: a mutex that the parent holds,
 // one that a child holds, a condition variable, a semaphore, a barrier, a robust
 // mutex whose holder ends.
-// run: needs=trees each=mutex,errorcheck,held,cond,sem,barrier,robust,pi
+// run: each=mutex,errorcheck,held,cond,sem,barrier,robust,pi
 #include <pthread.h>
 #include <semaphore.h>
 

@@ -1,6 +1,6 @@
 // Grandchildren: a chain of processes, many children of one, and both; each
 // has memory and an open file of its own.
-// run: needs=trees each=chain,wide,both,hundred
+// run: each=chain,wide,both,hundred
 #include "tree.h"
 
 static int depth, width;

@@ -1,7 +1,6 @@
 // Descriptors in flight: a file with its offset, an end of a pipe that nobody
 // else has, a socket pair's end in the queue of the other one, and one that a
 // process has sent to another.
-// run: needs=trees,sockets
 #include "unix.h"
 
 static int line[2];

@@ -1,6 +1,5 @@
 // Members signal each other by the ids they know: parent and grandchild, two
 // siblings, all of a group; senders and values are right.
-// run: needs=trees
 #include "tree.h"
 
 enum { ROOT, CHILD, GRANDCHILD, SIBLING, N };

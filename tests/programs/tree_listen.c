@@ -1,7 +1,7 @@
 // A listening socket: a connection that was accepted, two that wait, and new ones
 // afterwards; a client that is blocked because the queue is full; its owner is
 // blocked in accept. (What was sent through one that waits nobody can read.)
-// run: needs=trees,sockets each=path,abstract,seqpacket,accept
+// run: each=path,abstract,seqpacket,accept
 #include "unix.h"
 
 static char name[64];

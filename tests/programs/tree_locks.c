@@ -1,6 +1,5 @@
 // Locks between processes: a POSIX lock of the child against its parent, one
 // that the parent waits for, a flock and an OFD lock that both have.
-// run: needs=trees
 #include <sys/file.h>
 
 #include "tree.h"

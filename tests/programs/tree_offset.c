@@ -1,6 +1,5 @@
 // One open file in several processes: its offset and flags are shared, also
 // that of a file that was deleted, and of one only the children have open.
-// run: needs=trees
 #include "tree.h"
 
 static int named, deleted, only;

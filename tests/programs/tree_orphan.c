@@ -1,6 +1,6 @@
 // Orphans that a subreaper inside the tree has adopted, here the root or a
 // process in the middle; the next orphan goes to the same one.
-// run: needs=trees each=root,middle
+// run: each=root,middle
 #include <sys/prctl.h>
 
 #include "tree.h"

@@ -1,6 +1,5 @@
 // Who gets SIGIO: a child, the group of a child, the process itself; set by one
 // process on what another one has open, too.
-// run: needs=trees
 #include "tree.h"
 
 enum { CHILD, GROUP, SELF, N };

@@ -1,5 +1,4 @@
 // PR_SET_PDEATHSIG of a child: it gets the signal when its parent ends.
-// run: needs=trees
 #include <sys/prctl.h>
 
 #include "tree.h"

@@ -1,6 +1,5 @@
 // Who is at the other end: SO_PEERCRED of connected sockets, and credentials in
 // messages that were sent before and are sent after.
-// run: needs=trees,sockets
 #include "unix.h"
 
 static int line[2];

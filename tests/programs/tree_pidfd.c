@@ -1,6 +1,5 @@
 // Descriptors of processes: of a child that runs, of one that has ended, of the
 // own parent; they can be waited for, and signalled through.
-// run: needs=trees,pidfds
 #include <poll.h>
 
 #include "tree.h"

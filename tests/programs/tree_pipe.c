@@ -1,6 +1,5 @@
 // Pipes between processes, with bytes in flight both ways: order, amounts and
 // the ends; a reader and a writer that are blocked at the save.
-// run: needs=trees
 #include "tree.h"
 
 static int down[2], up[2], full[2], empty[2];

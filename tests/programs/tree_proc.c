@@ -1,6 +1,5 @@
 // Files of other processes in /proc, and a descriptor of a process, that several
 // processes share: with one offset and one set of flags.
-// run: needs=trees,pidfds
 #include "tree.h"
 
 static int status, process;

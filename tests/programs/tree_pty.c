@@ -1,7 +1,6 @@
 // A terminal with both ends inside: a shell-like child leads the session on the
 // slave, a job of its own is in the foreground, another one is stopped. Bytes
 // in flight, settings, size, who is in the foreground, keys that signal, hangup.
-// run: needs=trees,ptys
 #include <sys/ioctl.h>
 #include <termios.h>
 

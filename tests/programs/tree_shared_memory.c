@@ -1,6 +1,6 @@
 // Memory that several processes share: what one writes, the others see, before
 // and after; mapped by a fork or by each on its own, at different addresses.
-// run: needs=trees each=anonymous,file,shm,memfd,deleted
+// run: each=anonymous,file,shm,memfd,deleted
 #include "tree.h"
 
 enum { SIZE = 1 << 20 };

@@ -1,6 +1,5 @@
 // SIGCHLD: one that is pending at the save, and those that come afterwards, to
 // a handler that reaps and to one with SA_NOCLDSTOP.
-// run: needs=trees
 #include "tree.h"
 
 static volatile int reaped, last_status, last_pid, from;

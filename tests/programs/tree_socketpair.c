@@ -1,6 +1,6 @@
 // A socket pair between two processes, bytes or messages in flight both ways,
 // boundaries kept; options; one direction shut down; a reader that is blocked.
-// run: needs=trees,sockets each=stream,dgram,seqpacket
+// run: each=stream,dgram,seqpacket
 #include "unix.h"
 
 static int one[2], two[2], three[2], type;

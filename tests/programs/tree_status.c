@@ -1,6 +1,6 @@
 // The root ends before its children, by a status or a signal: that is what the
 // one who started it sees.
-// run: needs=trees each=exit,signal
+// run: each=exit,signal
 #include "tree.h"
 
 static void work(int i) {

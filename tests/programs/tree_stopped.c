@@ -1,6 +1,6 @@
 // A child that is stopped: it stays so until it is continued; what its parent
 // has been told of it, or has not, stays so, too.
-// run: needs=trees each=told,untold,continued,group
+// run: each=told,untold,continued,group
 #include "tree.h"
 
 static volatile long *rounds;

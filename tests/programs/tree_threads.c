@@ -1,6 +1,5 @@
 // Processes with several threads: a child that was forked by a thread, and is
 // waited for by it; a child with threads of its own; a mutex between them.
-// run: needs=threads,trees
 #include <pthread.h>
 
 #include "tree.h"

@@ -1,6 +1,6 @@
 // A child that has become an ordinary user, with groups, and one that has given
 // up capabilities: each is who it was.
-// run: needs=trees root
+// run: root
 #include <grp.h>
 #include <sys/prctl.h>
 

@@ -1,6 +1,5 @@
 // A process that makes children by vfork all the time, as make and gcc do, and
 // by posix_spawn: a save waits until the child has executed something.
-// run: needs=trees
 #include <spawn.h>
 
 #include "tree.h"

@@ -1,5 +1,5 @@
 // A parent that is blocked in wait for its child at the save gets its status.
-// run: needs=trees each=waitpid,any,group,waitid
+// run: each=waitpid,any,group,waitid
 #include "tree.h"
 
 static long number;

@@ -1,6 +1,5 @@
 // Children that have ended and were not waited for yet: their ids and how they
 // ended, by a status, by a signal, one that was waited for with WNOWAIT.
-// run: needs=trees
 #include <sys/resource.h>
 
 #include "tree.h"

@@ -3,7 +3,7 @@
 
 int main(void) {
   unsigned long hash = 1;
-  for (int round = 0; round < 60; round++) {
+  for (int round = 0; round < 200; round++) {
     unsigned long sum = 0;
 #pragma omp parallel for schedule(dynamic, 7) num_threads(4) reduction(+ : sum)
     for (int i = 0; i < 4000; i++) {
@@ -12,7 +12,7 @@ int main(void) {
       sum += x >> 20;
     }
     hash = hash * 31 + sum;
-    if (round % 5 == 4) {
+    if (round % 10 == 9) {
       printf("%d %lx\n", round, hash);
       fflush(stdout);
     }
