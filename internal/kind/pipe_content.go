@@ -47,6 +47,10 @@ func savePipeContent(c *SaveContext, in *os.File) (*pipeContent, error) {
 // its own (one with room for just one buffer takes just one) and a byte is put
 // behind it: a read that does not get that byte ended at the end of a packet.
 func readPipe(in int) (data []byte, segments []pipeSegment, err error) {
+	waiting, err := sys.Unread(in)
+	if err != nil || waiting == 0 {
+		return nil, nil, err
+	}
 	size, err := sys.PipeSize(in)
 	if err != nil {
 		return nil, nil, err
@@ -60,11 +64,11 @@ func readPipe(in int) (data []byte, segments []pipeSegment, err error) {
 	}
 	all, single, probe := &pipes[0], &pipes[1], &pipes[2]
 	total, err := sys.Tee(in, all.write(), maxMove)
-	if errors.Is(err, syscall.EAGAIN) {
-		return nil, nil, nil
-	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if total < waiting {
+		return nil, nil, errPipeMemory
 	}
 	for len(data) < total {
 		n, err := sys.Splice(all.read(), single.write(), maxMove)
@@ -94,6 +98,9 @@ func readPipe(in int) (data []byte, segments []pipeSegment, err error) {
 	return data, segments, nil
 }
 
+// errPipeMemory says why not all could be copied.
+var errPipeMemory = errors.New("too much waits in it for the pipes that this user may still make (/proc/sys/fs/pipe-user-pages-soft)")
+
 func addSegment(list []pipeSegment, s pipeSegment) []pipeSegment {
 	if last := len(list) - 1; last >= 0 && !s.Packet && !list[last].Packet {
 		list[last].Len += s.Len
@@ -112,7 +119,8 @@ func (p *ownPipe) open() (err error) {
 	if p.r, p.w, err = sys.Pipe(); err != nil {
 		return err
 	}
-	if err := sys.SetPipeSize(p.write(), p.size); err != nil {
+	// Who has many pipes gets only small ones, which are large enough for little.
+	if err := sys.SetPipeSize(p.write(), p.size); err != nil && !errors.Is(err, syscall.EPERM) {
 		p.close()
 		return fmt.Errorf("a pipe of %d bytes: %w", p.size, err)
 	}

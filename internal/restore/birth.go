@@ -2,6 +2,7 @@ package restore
 
 import (
 	"fmt"
+	"strconv"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -39,6 +40,9 @@ func (w *writer) makeFirst(g *guardian) {
 	}
 }
 
+// The steps that give out ids, before the id.
+const startProcess, startThread = "start process ", "start thread "
+
 const sigSetMask = 2 // SIG_SETMASK
 
 // spawn adds the call that makes a process with its id, and gives the list of
@@ -50,7 +54,7 @@ func (w *writer) spawn(b *birth, flags uint64) *plan.Builder {
 	}
 	id := w.b.Data(words(uint64(b.pid)))
 	args := words(flags, 0, 0, 0, signal, 0, 0, 0, w.block+id.Imm, 1)
-	own, step := w.b.Spawn(fmt.Sprintf("start process %d", b.pid), abi.SysClone3, w.b.Data(args), plan.Int(len(args)))
+	own, step := w.b.Spawn(startProcess+strconv.Itoa(b.pid), abi.SysClone3, w.b.Data(args), plan.Int(len(args)))
 	step.Want(plan.Int(b.pid))
 	if w.p.isTree() {
 		own.About(fmt.Sprintf("process %d: ", b.pid))

@@ -90,3 +90,19 @@ var families struct {
 	sync.Mutex
 	next int
 }
+
+// TestTakenMeanwhile: only what says that an id is taken is tried again.
+func TestTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]bool{
+		"process 7: start process 8: file exists":   true,
+		"start thread 9: file exists":               true,
+		"process 7: start process 8: no memory":     false,
+		"process 7: open the terminal: file exists": false,
+	} {
+		var taken *takenError
+		if err := failure(said); errors.As(err, &taken) != want || err.Error() != said {
+			t.Errorf("%q is %v", said, err)
+		}
+	}
+}

@@ -130,7 +130,7 @@ func (g *guardian) begin(first int) error {
 		return errors.New("interrupted")
 	case said != "":
 		g.end()
-		return errors.New(strings.TrimSuffix(strings.TrimPrefix(said, "ckpt: "), "\n"))
+		return failure(strings.TrimSuffix(strings.TrimPrefix(said, "ckpt: "), "\n"))
 	case err != nil:
 		return err
 	case status.Signaled() || status.ExitStatus() != 0:
@@ -140,6 +140,20 @@ func (g *guardian) begin(first int) error {
 		_, err = sys.Prctl(abi.PrSetChildSubreaper, 0)
 	}
 	return err
+}
+
+// takenError says that somebody got one of the ids after it was seen to be free.
+type takenError struct{ said string }
+
+func (e *takenError) Error() string { return e.said }
+
+// failure is the error for what the interpreter has said.
+func failure(said string) error {
+	started := strings.Contains(said, startProcess) || strings.Contains(said, startThread)
+	if started && strings.HasSuffix(said, ": "+syscall.EEXIST.Error()) {
+		return &takenError{said}
+	}
+	return errors.New(said)
 }
 
 // kill kills what was made, if it is ours.

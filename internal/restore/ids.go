@@ -78,6 +78,9 @@ func (p *preparation) chooseIDs() (err error) {
 
 // takenIDs says why the threads can not have their ids; empty: they can.
 func (p *preparation) takenIDs() string {
+	if p.o.taken != "" {
+		return p.o.taken
+	}
 	if err := sys.ProbeSetTID(); err != nil {
 		return "choosing it takes CAP_CHECKPOINT_RESTORE"
 	}

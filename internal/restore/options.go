@@ -32,6 +32,7 @@ type Options struct {
 	rehearsal   bool    // the plan is all that is wanted
 	within      *inside // we are process 1 of namespaces
 	noNamespace string  // why none helps; it has been tried
+	taken       string  // who has got an id meanwhile, as the first try has found out
 }
 
 // Values of Options.PID.

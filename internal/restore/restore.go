@@ -28,6 +28,16 @@ const verifyWorkers = 2
 // parent. It returns only to say why it could not, or how the program ended
 // (*EndedError).
 func Restore(ctx context.Context, o Options) error {
+	err := restore(ctx, o)
+	var taken *takenError
+	if errors.As(err, &taken) && o.Again != nil && o.Inside == 0 {
+		o.taken = taken.said // nothing is left of the first try
+		return restore(ctx, o)
+	}
+	return err
+}
+
+func restore(ctx context.Context, o Options) error {
 	// What belongs to a thread (nice value, signal mask) must be set on the
 	// one that makes the execve.
 	runtime.LockOSThread()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/image"
@@ -62,7 +63,7 @@ func (w *writer) startThreads() {
 
 // start adds the call that makes a thread, with its id if it can be had.
 func (w *writer) start(t *image.Thread) *plan.Builder {
-	what := fmt.Sprintf("start thread %d", t.TID)
+	what := startThread + strconv.Itoa(t.TID)
 	if w.p.newTIDs {
 		own, _ := w.b.Spawn(what, abi.SysClone, plan.Imm(abi.CloneSibling))
 		return own
