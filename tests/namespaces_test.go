@@ -29,8 +29,8 @@ var namespacesWork = sync.OnceValue(func() error {
 	return cmd.Run()
 })
 
-// loop is a tree: a shell that always has a child.
-const loop = `trap 'echo term; exit 7' TERM; trap 'echo usr' USR1; echo ready; while :; do sleep 0.05; done`
+// loop is a tree: a shell that has one child all the time, and others.
+const loop = `sleep 100 & trap 'echo term; kill %1; exit 7' TERM; trap 'echo usr' USR1; echo ready; while :; do sleep 0.05; done`
 
 func startLoop(t *testing.T, dir string, uid int) *process {
 	t.Helper()
