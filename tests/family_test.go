@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,22 @@ func (p *process) family() []int {
 		all = append(all, children(all[i])...)
 	}
 	return all
+}
+
+// processorTime is what the process and all its descendants have used.
+func (p *process) processorTime() (used time.Duration) {
+	const tick = 10 * time.Millisecond // a hundredth of a second, proc_pid_stat(5)
+	for _, pid := range p.family() {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // empty if it has ended
+		_, after, _ := strings.Cut(string(stat), ") ")
+		if fields := strings.Fields(after); len(fields) > 14 {
+			for _, field := range fields[11:15] { // its own, and that of children that have ended
+				n, _ := strconv.Atoi(field)
+				used += time.Duration(n) * tick
+			}
+		}
+	}
+	return used
 }
 
 // children are the children of all threads of a process.

@@ -37,7 +37,7 @@ func TestRealPrograms(t *testing.T) {
 				if r.ids && uid != 0 {
 					needNamespaces(t)
 				}
-				dir, n := r.saved(t, uid)
+				dir, n := r.saved(t, uid, straight)
 				if got := r.sum(t, dir); got != want {
 					t.Errorf("as user %d the result differs: %s, want %s", uid, got, want)
 					continue
@@ -50,16 +50,14 @@ func TestRealPrograms(t *testing.T) {
 
 // saved runs the program with saves, kills and restores in the middle, and
 // returns its directory and how often it was restored.
-func (r *realProgram) saved(t *testing.T, uid int) (string, int) {
+func (r *realProgram) saved(t *testing.T, uid int, straight *process) (string, int) {
 	t.Helper()
 	p := r.start(t, uid)
-	if r.after > 0 {
-		time.Sleep(r.after)
-	} else {
-		eventually(t, "the first part of the result", func() bool {
-			return p.ended() || text(p.dir, r.result) != ""
-		})
-	}
+	state := straight.cmd.ProcessState
+	first := (state.UserTime() + state.SystemTime()) / 5
+	eventually(t, "the first part of the work", func() bool {
+		return p.ended() || r.mute && p.processorTime() >= first || !r.mute && text(p.dir, r.result) != ""
+	})
 	if p.ended() {
 		t.Fatalf("it ended with status %d before it could be saved\n%s", p.wait(), text(p.dir, "err"))
 	}

@@ -25,7 +25,8 @@ func newPane(t *testing.T) *pane {
 	if err != nil {
 		t.Fatalf("%v: run tests/setup.sh", err)
 	}
-	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: os.Geteuid()})
+	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: os.Geteuid(),
+		env: []string{"SHELL=/bin/sh"}}) // the user's may be one that lets nobody in
 	eventually(t, "tmux", func() bool {
 		_, err := os.Stat(filepath.Join(p.dir, "socket"))
 		return err == nil

@@ -27,14 +27,17 @@ func (t *Thread) Pending(shared bool) ([]abi.Siginfo, error) {
 	var all []abi.Siginfo
 	batch := make([]abi.Siginfo, 32)
 	for {
+		// The kernel gives fewer than there are when a signal arrives for the
+		// caller, which the Go runtime sends itself all the time: only none at all
+		// is the end (kernel/ptrace.c, ptrace_peek_siginfo).
 		n, err := sys.PtracePeekSiginfo(t.tid, uint64(len(all)), shared, batch)
 		if err := t.request(err); err != nil {
 			return nil, err
 		}
-		all = append(all, batch[:n]...)
-		if n < len(batch) {
+		if n == 0 {
 			return all, nil
 		}
+		all = append(all, batch[:n]...)
 	}
 }
 

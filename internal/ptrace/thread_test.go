@@ -181,6 +181,26 @@ func TestPending(t *testing.T) {
 			t.Fatalf("signal %d pending", s[0])
 		}
 	}
+	// The list is whole also when signals for the reader cut the kernel's answers
+	// short.
+	self, done := syscall.Gettid(), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				syscall.Tgkill(syscall.Getpid(), self, syscall.SIGURG)
+			}
+		}
+	}()
+	for range 200 {
+		if pending, err = th.Pending(true); err != nil || len(pending) != n {
+			t.Errorf("%d pending signals, %v; want %d", len(pending), err, n)
+			break
+		}
+	}
+	close(done)
 	if own, err := th.Pending(false); err != nil || len(own) != 0 {
 		t.Errorf("%d signals for the thread, %v", len(own), err)
 	}

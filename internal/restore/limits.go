@@ -47,7 +47,7 @@ func (p *preparation) takeLimits(m *member) error {
 		}
 		m.limits = append(m.limits, l)
 		switch res {
-		case sys.RlimitData, sys.RlimitNofile, sys.RlimitMemlock, sys.RlimitAS:
+		case sys.RlimitData, sys.RlimitNofile, sys.RlimitMemlock, sys.RlimitAS, sys.RlimitSigpending:
 			if err := sys.SetLimit(res, max, max); err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ func (w *writer) queueOwn() {
 	self := w.b.Slot()
 	w.b.Call("ask for the thread's id", abi.SysGettid).Store(self)
 	for _, info := range w.t.Pending {
-		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, plan.Int(w.newPID()), plan.Arg{Slot: self}, plan.Int(signo(info)), w.b.Data(info)).MayFail()
+		w.b.Call("queue a pending signal", abi.SysRtTgsigqueueinfo, plan.Int(w.newPID()), plan.Arg{Slot: self}, plan.Int(signo(info)), w.b.Data(info))
 	}
 	w.b.Free(self)
 }
@@ -160,7 +160,7 @@ func (w *writer) queue(wanted func(sig int) bool) {
 	pid := plan.Int(w.newPID())
 	for _, info := range w.m.process.Signals.Pending {
 		if sig := signo(info); wanted(sig) {
-			w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(sig), w.b.Data(info)).MayFail()
+			w.b.Call("queue a pending signal", abi.SysRtSigqueueinfo, pid, plan.Int(sig), w.b.Data(info))
 		}
 	}
 }

@@ -8,12 +8,13 @@ import (
 
 // Resource limits with a meaning of their own in a restore.
 const (
-	RlimitData    = unix.RLIMIT_DATA
-	RlimitCore    = unix.RLIMIT_CORE
-	RlimitStack   = unix.RLIMIT_STACK
-	RlimitNofile  = unix.RLIMIT_NOFILE
-	RlimitMemlock = unix.RLIMIT_MEMLOCK
-	RlimitAS      = unix.RLIMIT_AS
+	RlimitData       = unix.RLIMIT_DATA
+	RlimitCore       = unix.RLIMIT_CORE
+	RlimitStack      = unix.RLIMIT_STACK
+	RlimitNofile     = unix.RLIMIT_NOFILE
+	RlimitMemlock    = unix.RLIMIT_MEMLOCK
+	RlimitSigpending = unix.RLIMIT_SIGPENDING
+	RlimitAS         = unix.RLIMIT_AS
 )
 
 // Limit is a resource limit of this process, see prlimit(2). The soft limit of
