@@ -25,13 +25,13 @@ func newPane(t *testing.T) *pane {
 	if err != nil {
 		t.Fatalf("%v: run tests/setup.sh", err)
 	}
-	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: os.Geteuid(),
-		env: []string{"SHELL=/bin/sh"}}) // the user's may be one that lets nobody in
+	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: os.Geteuid()})
 	eventually(t, "tmux", func() bool {
 		_, err := os.Stat(filepath.Join(p.dir, "socket"))
 		return err == nil
 	})
-	p.tmux("new-session", "-d", "-x", "80", "-y", "24", "-c", p.dir, "sh")
+	// One word would be for the user's shell, which may be one that lets nobody in.
+	p.tmux("new-session", "-d", "-x", "80", "-y", "24", "-c", p.dir, "sh", "-i")
 	if p.shell, err = strconv.Atoi(strings.TrimSpace(p.tmux("display", "-p", "#{pane_pid}"))); err != nil {
 		t.Fatal(err)
 	}
