@@ -29,13 +29,17 @@ var namespacesWork = sync.OnceValue(func() error {
 	return cmd.Run()
 })
 
-// loop is a tree: a shell that has one child all the time, and others.
-const loop = `sleep 100 & trap 'echo term; kill %1; exit 7' TERM; trap 'echo usr' USR1; echo ready; while :; do sleep 0.05; done`
+// loop is a tree: a shell that has one child all the time.
+const loop = `sleep 100 & trap 'echo term; kill %1; exit 7' TERM; trap 'echo usr' USR1; echo ready; while :; do wait; done`
 
 func startLoop(t *testing.T, dir string, uid int) *process {
 	t.Helper()
 	p := start(t, command{argv: []string{"bash", "-c", loop}, dir: dir, uid: uid})
-	eventually(t, "the loop", func() bool { return text(dir, "out") == "ready\n" })
+	// The child is not the shell any more, which a restore is to find by its name.
+	eventually(t, "the loop", func() bool {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.family()[len(p.family())-1]))
+		return text(dir, "out") == "ready\n" && string(comm) == "sleep\n"
+	})
 	return p
 }
 

@@ -64,9 +64,10 @@ func MayOpen(path string, flags int) error {
 }
 
 // Reopen opens what fd refers to once more, with flags of its own, by
-// /proc/self/fd, which also works for files without a name.
+// /proc/self/fd, which also works for files without a name. O_NOFOLLOW is left
+// out: what is there is a link.
 func Reopen(fd, flags int) (*os.File, error) {
-	return OpenFile(FDPath(fd), flags, 0)
+	return OpenFile(FDPath(fd), flags&^ONofollow, 0)
 }
 
 // FDPath is a path of this process that leads to what fd refers to.

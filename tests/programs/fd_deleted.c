@@ -9,7 +9,7 @@
 int main(void) {
   static char content[300000];
   struct stat st;
-  int a = open("gone", O_RDWR | O_CREAT, 0640), b = open("gone", O_RDONLY);
+  int a = open("gone", O_RDWR | O_CREAT, 0640), b = open("gone", O_RDONLY | O_NOFOLLOW);
   fill(content, sizeof content, 1);
   NEED(a >= 0 && b >= 0 && write(a, content, sizeof content) == sizeof content);
   char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, a, 0);
