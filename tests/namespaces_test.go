@@ -44,8 +44,10 @@ func startLoop(t *testing.T, dir string, uid int) *process {
 }
 
 // innerPID is the id that the program sees itself.
-func (p *process) innerPID() int {
-	for line := range strings.Lines(string(p.proc("status"))) {
+func (p *process) innerPID() int { return innerID(p.proc("status")) }
+
+func innerID(status []byte) int {
+	for line := range strings.Lines(string(status)) {
 		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
 			words := strings.Fields(ids)
 			n, _ := strconv.Atoi(words[len(words)-1])
@@ -53,6 +55,20 @@ func (p *process) innerPID() int {
 		}
 	}
 	return 0
+}
+
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	n, err := strconv.Atoi(strings.Fields(after)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestNamespace: a tree that an ordinary user restores lives in namespaces. It has
@@ -75,6 +91,17 @@ func TestNamespace(t *testing.T) {
 		p = restore(t, "myrestart", dir, uid, "bash")
 		if got := p.innerPID(); got != old || p.pid() == old {
 			t.Fatalf("generation %d: it is %d inside and %d outside, was %d", generation, got, p.pid(), old)
+		}
+	}
+	// The threads of process 1 have none of the ids that programs begun in there get.
+	first := parent(t, p.pid())
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if id := innerID(p.proc("../" + strconv.Itoa(first) + "/task/" + task.Name() + "/status")); id != 1 && id < 300 {
+			t.Errorf("a thread of process 1 has the id %d", id)
 		}
 	}
 	guardian := p.cmd.Process

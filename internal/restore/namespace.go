@@ -37,6 +37,17 @@ type place struct {
 	Own, Foreground bool  // see guardian
 	User            bool  // there is a user namespace
 	Groups          []int // supplementary groups, which that shows as nobody's
+	// Above: the ids of process 1's own threads have to be above that, since
+	// those below are the program's; 0: they are.
+	Above int
+}
+
+// placeVariable is the environment variable in which process 1 gets its place.
+const placeVariable = "CKPT_PLACE"
+
+func (where place) variable() (string, error) {
+	text, err := json.Marshal(where)
+	return placeVariable + "=" + string(text), err
 }
 
 // report is what process 1 says.
@@ -91,7 +102,7 @@ func (p *preparation) warnApart() {
 func (p *preparation) restoreApart() error {
 	g := &guardian{own: aloneInGroup()}
 	g.foreground = g.own && inForeground()
-	ns, err := p.startNamespace(&place{Own: g.own, Foreground: g.foreground, User: p.needsUserNamespace(), Groups: p.host.status.Groups})
+	ns, err := p.startNamespace(&place{Own: g.own, Foreground: g.foreground, User: p.needsUserNamespace(), Groups: p.host.status.Groups, Above: gapAfter(p.neededIDs(), highestID())})
 	if err != nil {
 		return &uselessError{err.Error()}
 	}
@@ -122,6 +133,10 @@ func (p *preparation) restoreApart() error {
 
 // startNamespace starts process 1.
 func (p *preparation) startNamespace(where *place) (*namespace, error) {
+	variable, err := where.variable()
+	if err != nil {
+		return nil, err
+	}
 	own, theirs, err := sys.StreamPair()
 	if err != nil {
 		return nil, err
@@ -129,7 +144,7 @@ func (p *preparation) startNamespace(where *place) (*namespace, error) {
 	defer theirs.Close()
 	files := handedOn(slices.Collect(maps.Values(p.o.Given)))
 	pid, err := syscall.ForkExec("/proc/self/exe", p.o.Again(len(files)), &syscall.ProcAttr{
-		Files: append(files, theirs.Fd()), Env: os.Environ(), Sys: p.namespaces(),
+		Files: append(files, theirs.Fd()), Env: append(os.Environ(), variable), Sys: p.namespaces(),
 	})
 	if err != nil {
 		own.Close()
@@ -137,11 +152,6 @@ func (p *preparation) startNamespace(where *place) (*namespace, error) {
 	}
 	ns := &namespace{first: pid, link: own, reports: make(chan report)}
 	go ns.listen()
-	if err := json.NewEncoder(own).Encode(where); err != nil {
-		ns.end()
-		own.Close()
-		return nil, err
-	}
 	return ns, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,11 +30,14 @@ type inside struct {
 // has to be. If it can not, it has told why.
 func enterInside(fd int) (*inside, error) {
 	in := &inside{link: os.NewFile(uintptr(fd), "the restore outside"), known: make(chan struct{})}
-	syscall.CloseOnExec(fd)
-	from := json.NewDecoder(in.link)
-	if err := from.Decode(&in.place); err != nil || os.Getpid() != 1 {
+	if err := json.Unmarshal([]byte(os.Getenv(placeVariable)), &in.place); err != nil || os.Getpid() != 1 {
 		return nil, fmt.Errorf("this is not process 1 of namespaces that a restore made: %w", errors.Join(err, syscall.EINVAL))
 	}
+	if err := in.moveAbove(); err != nil {
+		return nil, err
+	}
+	syscall.CloseOnExec(fd)
+	from := json.NewDecoder(in.link)
 	if err := sys.MountProc(); err != nil {
 		in.tell(report{Useless: fmt.Sprintf("no /proc can be mounted in a namespace: %v", err)})
 		return nil, err
@@ -53,6 +58,44 @@ func enterInside(fd int) (*inside, error) {
 	_ = os.WriteFile("/proc/self/comm", []byte("ckpt"), 0) // it is a nicety
 	in.tell(report{Ready: true})
 	return in, nil
+}
+
+// moveAbove runs this process again, whose threads then have ids above the
+// program's: of those that it has now, some may be the program's. The kernel
+// gives the next id after the last one (pid_namespaces(7), ns_last_pid). Where
+// that may not be set, only a program with small ids can not be restored.
+func (in *inside) moveAbove() error {
+	above := in.Above
+	if above == 0 {
+		return nil
+	}
+	if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(above)), 0); err != nil {
+		return nil
+	}
+	in.Above = 0
+	text, err := json.Marshal(in.place)
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv(placeVariable, string(text)); err != nil {
+		return err
+	}
+	return syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+}
+
+// gapAfter is the id, of those up to highest, after which the longest row of ids
+// begins that are not used.
+func gapAfter(used []int, highest int) int {
+	const first = 300 // those below are not given twice (RESERVED_PIDS in kernel/pid.c)
+	used = append(slices.Clone(used), first, highest+1)
+	slices.Sort(used)
+	after, longest := 0, 0
+	for i, id := range used[:len(used)-1] {
+		if n := used[i+1] - id; id >= first && n > longest {
+			after, longest = id, n
+		}
+	}
+	return after
 }
 
 // correct puts right what a user namespace shows otherwise, or does not allow.
