@@ -2,9 +2,18 @@ package image
 
 import "fmt"
 
-// Piece says that the bytes [Addr, Addr+Len) of a space are at Pos in the image
-// file.
-type Piece struct{ Addr, Pos, Len uint64 }
+// Piece says that the bytes [Addr, Addr+Len) of a space are at Pos in the file
+// of an image.
+type Piece struct {
+	Addr, Pos, Len uint64
+	In             *Image
+}
+
+// After is the piece without its first n bytes.
+func (p Piece) After(n uint64) Piece { return Piece{p.Addr + n, p.Pos + n, p.Len - n, p.In} }
+
+// First is the first n bytes of the piece.
+func (p Piece) First(n uint64) Piece { return Piece{p.Addr, p.Pos, n, p.In} }
 
 // SpaceReader is the saved memory of a process or an object.
 type SpaceReader struct {
@@ -25,8 +34,8 @@ func (im *Image) ObjectSpace(object int) SpaceReader {
 func (s SpaceReader) Segments() []Segment { return s.segs }
 
 // AppendPieces appends what is saved of [start, end) to pieces, in order and in
-// pieces as long as possible. Processes whose pieces for an address have the
-// same Pos share that memory.
+// pieces as long as possible. Processes whose pieces for an address are in the
+// same image at the same Pos share that memory.
 func (s SpaceReader) AppendPieces(pieces []Piece, start, end uint64) []Piece {
 	for i := segmentFrom(s.segs, start); i < len(s.segs) && uint64(s.segs[i].Start) < end; i++ {
 		seg := &s.segs[i]
@@ -34,7 +43,7 @@ func (s SpaceReader) AppendPieces(pieces []Piece, start, end uint64) []Piece {
 		if from >= to {
 			continue
 		}
-		pieces = s.im.appendChunks(pieces, Piece{from, seg.Pos + from - uint64(seg.Start), to - from})
+		pieces = s.im.appendChunks(pieces, Piece{from, seg.Pos + from - uint64(seg.Start), to - from, s.im})
 	}
 	return pieces
 }
@@ -44,10 +53,10 @@ func (im *Image) appendChunks(pieces []Piece, of Piece) []Piece {
 	chunks, end := im.chunks.memory, of.Pos+of.Len
 	for i := chunkFrom(chunks, of.Pos); i < len(chunks) && chunks[i].Pos < end; i++ {
 		from, to := max(of.Pos, chunks[i].Pos), min(end, chunks[i].end())
-		p := Piece{Addr: of.Addr + from - of.Pos, Pos: from, Len: to - from}
+		p := Piece{Addr: of.Addr + from - of.Pos, Pos: from, Len: to - from, In: im}
 		if n := len(pieces); n > 0 {
 			last := &pieces[n-1]
-			if last.Addr+last.Len == p.Addr && last.Pos+last.Len == p.Pos {
+			if last.Addr+last.Len == p.Addr && last.Pos+last.Len == p.Pos && last.In == p.In {
 				last.Len += p.Len
 				continue
 			}
@@ -66,7 +75,7 @@ func (s SpaceReader) ReadMemory(addr uint64, p []byte) error {
 		return fmt.Errorf("read %d bytes at %#x: behind the end of all addresses", len(p), addr)
 	}
 	for _, x := range s.AppendPieces(nil, addr, end) {
-		if _, err := s.im.file.ReadAt(p[x.Addr-addr:x.Addr-addr+x.Len], int64(x.Pos)); err != nil {
+		if _, err := x.In.file.ReadAt(p[x.Addr-addr:x.Addr-addr+x.Len], int64(x.Pos)); err != nil {
 			return readError(fmt.Sprintf("memory at %#x", x.Addr), err)
 		}
 	}

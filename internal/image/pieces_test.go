@@ -21,14 +21,14 @@ func TestAppendPieces(t *testing.T) {
 	}
 	pos := im.Space(0).Segments()[0].Pos
 	hole := uint64(1<<20 + zeroMin)
-	whole := []Piece{{start, pos, 1 << 20}, {start + hole, pos + hole, size - hole}}
+	whole := []Piece{{start, pos, 1 << 20, im}, {start + hole, pos + hole, size - hole, im}}
 	for _, c := range []struct {
 		from, to uint64
 		want     []Piece
 	}{
 		{start, start + size, whole},
 		{0, 1 << 40, whole},
-		{start + 100, start + 200, []Piece{{start + 100, pos + 100, 100}}},
+		{start + 100, start + 200, []Piece{{start + 100, pos + 100, 100, im}}},
 		{start + 1<<20, start + hole, nil},
 		{0, start, nil},
 		{start + size, 1 << 40, nil},

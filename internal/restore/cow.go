@@ -14,7 +14,8 @@ import (
 // since, is one to the kernel. It is again after a restore: who has such
 // children fills its memory before it makes them. They keep the areas that are
 // the same, give back of them what they do not have, and read only what is their
-// own. The image tells what is the same: it is at the same place of the file.
+// own. The image tells what is the same: it is at the same place of the same
+// file.
 
 // sharedMin is how much memory must be the same to be worth that the parent fills
 // its memory while the children wait, in bytes.
@@ -180,14 +181,14 @@ func compare(there, wanted []image.Piece) (drop []span, read []image.Piece, kept
 			if len(there) > 0 {
 				n = min(n, there[0].Addr-wanted[0].Addr)
 			}
-			read = append(read, image.Piece{Addr: wanted[0].Addr, Pos: wanted[0].Pos, Len: n})
+			read = append(read, wanted[0].First(n))
 			wanted = behind(wanted, n)
 		default:
 			n := min(there[0].Len, wanted[0].Len)
-			if there[0].Pos == wanted[0].Pos {
+			if there[0].Pos == wanted[0].Pos && there[0].In == wanted[0].In {
 				kept += n
 			} else {
-				read = append(read, image.Piece{Addr: wanted[0].Addr, Pos: wanted[0].Pos, Len: n})
+				read = append(read, wanted[0].First(n))
 			}
 			there, wanted = behind(there, n), behind(wanted, n)
 		}
@@ -201,6 +202,6 @@ func behind(pieces []image.Piece, n uint64) []image.Piece {
 	if n == first.Len {
 		return pieces[1:]
 	}
-	*first = image.Piece{Addr: first.Addr + n, Pos: first.Pos + n, Len: first.Len - n}
+	*first = first.After(n)
 	return pieces
 }

@@ -119,8 +119,8 @@ func appendFills(pieces []fillPiece, m *mapping, f image.Piece, huge bool) []fil
 				collapse = true
 			}
 		}
-		pieces = append(pieces, fillPiece{image.Piece{Addr: f.Addr, Pos: f.Pos, Len: n}, m, collapse})
-		f.Addr, f.Pos, f.Len = f.Addr+n, f.Pos+n, f.Len-n
+		pieces = append(pieces, fillPiece{f.First(n), m, collapse})
+		f = f.After(n)
 	}
 	return pieces
 }
