@@ -73,6 +73,13 @@ func engine(pid, tid int, where string, counting *bool) error {
 			return err
 		}
 	}
+	err = in.InChild(func(_ int, call func(nr uint64, args ...uint64) (uint64, error)) error {
+		_, err := call(abi.SysGetpid)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	twin, err := in.Twin()
 	if err != nil {
 		return err

@@ -46,22 +46,43 @@ func (in *Injector) Twin() (*Twin, error) {
 	if !in.cures {
 		return nil, errors.New("the program's code lacks the instructions to copy it safely")
 	}
-	const flags = syscall.CLONE_VM | syscall.CLONE_VFORK | syscall.CLONE_FILES | syscall.CLONE_FS | syscall.CLONE_PARENT_SETTID
-	twin, err := in.clone(flags)
-	if err != nil {
-		return nil, fmt.Errorf("copy process %d: %w", in.t.tid, err)
+	var twin *Twin
+	err := in.clone(middleFlags|syscall.CLONE_FILES, func(m *Injector, deadline time.Time) (err error) {
+		twin, err = m.makeTwin(deadline)
+		return err
+	})
+	if err == nil {
+		return twin, nil
 	}
-	return twin, nil
+	if twin != nil {
+		twin.Kill()
+	}
+	return nil, fmt.Errorf("copy process %d: %w", in.t.tid, err)
 }
 
-// clone makes the middle child, lets it make the twin, and reaps it.
-func (in *Injector) clone(flags uint64) (twin *Twin, err error) {
+// InChild lets do make calls in a child that shares the process's memory and has
+// a copy of its descriptors, and that ends when do returns or the engine dies: so
+// it can have what the process itself must not be left with. Calls of the child
+// need no cure. The precondition is that of Twin, but for its end: subreapers and
+// first processes can have such a child.
+func (in *Injector) InChild(do func(tid int, call func(nr uint64, args ...uint64) (uint64, error)) error) error {
+	if !in.cures {
+		return errors.New("the program's code lacks the instructions to make a child safely")
+	}
+	return in.clone(middleFlags, func(m *Injector, _ time.Time) error { return do(m.t.tid, m.Call) })
+}
+
+// middleFlags are those of clone(2) for the middle child.
+const middleFlags = syscall.CLONE_VM | syscall.CLONE_VFORK | syscall.CLONE_FS | syscall.CLONE_PARENT_SETTID
+
+// clone makes the middle child, lets do work with it, and reaps it.
+func (in *Injector) clone(flags uint64, do func(m *Injector, deadline time.Time) error) (err error) {
 	t := in.t
 	// The events tell ids in our own pid namespace, where the result of a call
 	// is one of the target's.
 	const events = abi.PtraceOTraceFork | abi.PtraceOTraceVfork | abi.PtraceOTraceClone
 	if err := t.request(sys.PtraceSetOptions(t.tid, t.options|events)); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, t.request(sys.PtraceSetOptions(t.tid, t.options))) }()
 
@@ -70,45 +91,41 @@ func (in *Injector) clone(flags uint64) (twin *Twin, err error) {
 	r.Rax, r.Rdi, r.Rsi, r.Rdx = abi.SysClone, flags, in.layout.twinSP, in.layout.reap+abi.SignalFrameRdi
 	in.moved = true
 	if err := t.SetRegs(r); err != nil {
-		return nil, err
+		return err
 	}
 	// Up to the event, in which the target stands until the child has exited.
 	deadline := time.Now().Add(in.o.Timeout)
 	event, err := in.runTo(deadline, stopOther)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var failed error
 	if event {
 		middle, err := t.eventMessage()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		twin, failed = in.middle(middle, deadline)
+		failed = in.middle(middle, deadline, do)
 		// It exits, and the call returns.
 		if err := t.resume(sys.PtraceSyscall, 0); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := in.stopAt(deadline, stopSyscall); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	after, err := t.Regs()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e := -int64(after.Rax); 0 < e && e <= maxErrno {
-		return nil, syscall.Errno(e)
+		return syscall.Errno(e)
 	}
 	const wall = 0x40000000 // __WALL: the exit signal is none
 	if _, err := in.Call(abi.SysWait4, after.Rax, 0, wall, 0); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("reap the middle child: %w", err))
 	}
-	if failed != nil && twin != nil {
-		twin.Kill()
-		twin = nil
-	}
-	return twin, failed
+	return failed
 }
 
 // runTo lets the thread make the call it is set up for, up to a stop of that
@@ -152,30 +169,36 @@ func (in *Injector) stopAt(deadline time.Time, kinds ...stopKind) (stopKind, err
 	}
 }
 
-// middle lets the middle child make the twin and exit.
-func (in *Injector) middle(tid int, deadline time.Time) (*Twin, error) {
+// middle lets do work with the middle child, which exits then.
+func (in *Injector) middle(tid int, deadline time.Time, do func(m *Injector, deadline time.Time) error) error {
 	m := &Thread{tid: tid, options: in.t.options, turn: in.t.turn}
 	defer m.kill(deadline)
 	if _, err := m.wait(deadline); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.ExitKill(); err != nil {
-		return nil, err
+		return err
 	}
+	// It has the memory of the target, and a stack that leads into exit_group.
+	mi := &Injector{t: m, o: in.o, base: in.base, layout: in.layout}
+	mi.base.Rsp = in.layout.twinSP
+	return do(mi, deadline)
+}
+
+// makeTwin lets the middle child make the twin.
+func (in *Injector) makeTwin(deadline time.Time) (*Twin, error) {
+	m := in.t
 	const events = abi.PtraceOTraceFork | abi.PtraceOTraceVfork | abi.PtraceOTraceClone
 	if err := m.request(sys.PtraceSetOptions(m.tid, m.options|events)); err != nil {
 		return nil, err
 	}
-	// It has the memory of the target, and a stack that leads into exit_group.
-	mi := &Injector{t: m, o: in.o, base: in.base}
-	mi.base.Rsp = in.layout.twinSP
-	if _, err := mi.Call(abi.SysClone, twinFlags, in.layout.twinSP, 0, 0, 0); err != nil {
+	if _, err := in.Call(abi.SysClone, twinFlags, in.layout.twinSP, 0, 0, 0); err != nil {
 		return nil, err
 	}
-	if mi.child == 0 {
+	if in.child == 0 {
 		return nil, errors.New("the kernel did not tell the id of the copy")
 	}
-	t := &Thread{tid: mi.child, options: m.options, turn: m.turn}
+	t := &Thread{tid: in.child, options: m.options, turn: m.turn}
 	if _, err := t.wait(deadline); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,21 @@ func PagemapScan(pagemap *os.File, start, end, inverted, mask, anyOf, ret uint64
 	return pagemapScan(pagemap, pagemapScanArg{start: start, end: end, inverted: inverted, mask: mask, anyOf: anyOf, retur: ret}, regions)
 }
 
+// PagemapWritten asks which pages of [start, end) are not write-protected by the
+// userfaultfd that watches them, and with which categories of those in ret. With
+// protect they are from then on, those of no page table left out. Nothing but
+// written pages is looked at closely, unless ret asks for more than PageWritten.
+// EPERM says that a part of the memory is not watched, in which case nothing is
+// known of the rest.
+func PagemapWritten(pagemap *os.File, start, end uint64, protect bool, anyOf, ret uint64, regions []PageRegion) (found []PageRegion, next uint64, err error) {
+	const wpMatching, checkAsync = 1, 2 // PM_SCAN_WP_MATCHING, PM_SCAN_CHECK_WPASYNC
+	arg := pagemapScanArg{start: start, end: end, flags: checkAsync, mask: PageWritten, anyOf: anyOf, retur: ret | PageWritten}
+	if protect {
+		arg.flags |= wpMatching
+	}
+	return pagemapScan(pagemap, arg, regions)
+}
+
 // PagemapAny asks like PagemapScan whether there is any such page.
 func PagemapAny(pagemap *os.File, start, end, inverted, mask, anyOf uint64) (bool, error) {
 	var one [1]PageRegion
