@@ -54,6 +54,19 @@ func TestSaveAndRunOn(t *testing.T) {
 	})
 }
 
+// TestCheckAndRunOn: check asks a program that has libckpt.so for its handler, and the
+// program notices nothing, whatever it waits in.
+func TestCheckAndRunOn(t *testing.T) {
+	waits := func(p *probe) bool { return strings.Contains(p.name, "call") && p.variant != "static" }
+	eachProbe(t, waits, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
+		if c := ckpt(t, r.dir, r.uid, "check", itoa(r.pid())); c.code != exitOK && c.code != exitWarnings || !strings.Contains(c.stdout, "kill -12") {
+			t.Errorf("check: status %d: %s%s", c.code, c.stdout, c.stderr)
+		}
+		r.finish()
+	})
+}
+
 // TestSaveKillRestore: a program that was saved, killed and restored notices
 // nothing but the time.
 func TestSaveKillRestore(t *testing.T) {

@@ -113,28 +113,6 @@ func TestTracedProcess(t *testing.T) {
 	onlyFiles(t, dir, "strace.out", "strace.err")
 }
 
-// TestUnsupported: what is not understood is refused by name by check and by
-// save, before anything is frozen.
-func TestUnsupported(t *testing.T) {
-	t.Parallel()
-	for what, words := range map[string][]string{
-		"io_uring": {"io_uring", "3"},
-		"socket":   {"socket", "3"},
-	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			dir := workDir(t, os.Geteuid())
-			p := startFault(t, dir, os.Geteuid(), what)
-			if r := ckpt(t, dir, os.Geteuid(), "check", itoa(p.pid())); r.code != exitUnsupported {
-				t.Errorf("check: status %d: %s%s", r.code, r.stdout, r.stderr)
-			}
-			ckpt(t, dir, os.Geteuid(), "save", itoa(p.pid())).want(t, exitUnsupported, words...)
-			p.mustRun()
-			onlyFiles(t, dir)
-		})
-	}
-}
-
 // TestReadOnlyDirectory: a save to a directory that cannot be written fails
 // before the program is touched; so does one to a directory that is not there.
 func TestReadOnlyDirectory(t *testing.T) {

@@ -96,7 +96,7 @@ func agentSave(pid int) error {
 func preloadedRoot(pid int) int {
 	for at := pid; ; {
 		st, err := proc.Host().Process(at).Stat()
-		if err != nil || st.PPid <= 1 || !hasAgent(st.PPid) {
+		if err != nil || st.PPid <= 1 || libraryIn(st.PPid).End == 0 {
 			return at
 		}
 		at = st.PPid

@@ -2,12 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"ckpt/internal/proc"
 	"ckpt/internal/save"
 )
 
@@ -16,9 +14,11 @@ func newCheck() *cobra.Command {
 		Use:   "check PID",
 		Short: "Tell whether a process would survive saving and restoring",
 		Long: `Check looks at a running process and all its descendants, and names everything
-that could not be saved, with what can be done about it. They are neither
-stopped nor changed. The exit code is 0 if they would survive, 3 if they would
-with warnings, 4 if they would not.`,
+that could not be saved, with what can be done about it. They are not changed,
+and not stopped; only one that has libckpt.so stands still for a few
+milliseconds, while it is asked whether the signal still is the library's. The
+exit code is 0 if they would survive, 3 if they would with warnings, 4 if they
+would not.`,
 		Example: `  ckpt check 4711
   ckpt check --json 4711`,
 		Args: exactly("PID"),
@@ -37,12 +37,12 @@ with warnings, 4 if they would not.`,
 		if err != nil {
 			return err
 		}
-		agent := hasAgent(pid)
+		use := findSignalUse(r)
 		if *asJSON {
 			r.Obstacles, r.Warnings = notNil(r.Obstacles), notNil(r.Warnings)
-			err = sayJSON(cmd, checkJSON{schema("check"), r, agent})
+			err = sayJSON(cmd, checkJSON{schema("check"), r, use.loaded, len(use.users) > 0})
 		} else {
-			err = say(cmd, checkText(r, agent, paintFor(cmd.OutOrStdout())))
+			err = say(cmd, checkText(r, use, paintFor(cmd.OutOrStdout())))
 		}
 		switch {
 		case err != nil:
@@ -61,22 +61,11 @@ with warnings, 4 if they would not.`,
 type checkJSON struct {
 	Schema string `json:"schema"`
 	*save.Report
-	Agent bool `json:"libckpt"` // libckpt.so is loaded
+	Agent  bool `json:"libckpt"`        // libckpt.so is loaded
+	Itself bool `json:"catches_signal"` // a program uses the signal that saves for itself
 }
 
-// hasAgent reports whether the process runs with libckpt.so. It only decides
-// about a remark, so whatever can not be read counts as no.
-func hasAgent(pid int) bool {
-	vmas, _ := proc.Host().Process(pid).Maps()
-	for _, v := range vmas {
-		if path.Base(v.Path) == "libckpt.so" {
-			return true
-		}
-	}
-	return false
-}
-
-func checkText(r *save.Report, agent bool, p painter) string {
+func checkText(r *save.Report, use signalUse, p painter) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ckpt check: %s", clean(r.Name))
 	if n := len(r.Processes) - 1; n > 0 {
@@ -102,11 +91,10 @@ func checkText(r *save.Report, agent bool, p painter) string {
 	if len(r.Obstacles) == 0 {
 		line(green, "ok  ", plural(r.Files, "file")+", open or mapped", "")
 	}
-	switch {
-	case agent:
-		line(green, "ok  ", fmt.Sprintf("libckpt.so is loaded: kill -12 %d saves it, too", r.PID), "")
-	case r.CatchUSR2:
-		line(yellow, "note", "it uses SIGUSR2 itself: save it with ckpt save, not kill -12", "")
+	if text, good := use.text(r.PID); good {
+		line(green, "ok  ", text, "")
+	} else if text != "" {
+		line(yellow, "note", text, use.advice())
 	}
 	b.WriteString(verdict(r))
 	return b.String()

@@ -68,7 +68,7 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 	pid := oneOf(cmd, "pid", "the process id: the restore's own (new), the saved one (keep), or the saved one where threads need it (auto)",
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
 	given := handOver{}
-	cmd.Flags().Var(given, "fd", "make the descriptor `M` of this shell the program's descriptor N, which save --fd left out")
+	cmd.Flags().Var(given, "fd", "give the program, as its descriptor N that save --fd left out, the descriptor M of this shell: `N=M`")
 	inside := cmd.Flags().Int(insideFlag, 0, "")
 	_ = cmd.Flags().MarkHidden(insideFlag) // it is there
 	return func(cmd *cobra.Command, path string) restore.Options {

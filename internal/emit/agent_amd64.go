@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -46,6 +47,28 @@ var agentSignals = map[int]string{
 // agentFirstRealtime is the first real-time signal that glibc leaves to the
 // program; it keeps 32 and 33 to itself (nptl/internal-signals.h).
 const agentFirstRealtime = 34
+
+// AgentSignal is the signal that libckpt.so takes for a value of CKPT_SIGNAL, as
+// ckpt_signal in agent_amd64.s finds it; 0 is none.
+func AgentSignal(value string) int {
+	const usr2, last = 12, 64
+	name := strings.TrimPrefix(strings.ToUpper(value), "SIG")
+	if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+		if _, ok := agentSignals[int(n)]; n == 0 || n <= last && (ok || n >= agentFirstRealtime) {
+			return int(n)
+		}
+		return usr2
+	}
+	if name == "NONE" {
+		return 0
+	}
+	for n, known := range agentSignals {
+		if name == known {
+			return n
+		}
+	}
+	return usr2
+}
 
 func newAgentConst() *agentConst {
 	c := &agentConst{Exact: agentExactCalls}

@@ -72,6 +72,9 @@ func TestAgentSignalChoice(t *testing.T) {
 		choices = append(choices, choice{"SIG" + name, n, false})
 	}
 	for _, c := range choices {
+		if got := AgentSignal(c.value); got != c.sig {
+			t.Errorf("CKPT_SIGNAL=%q: check takes it for %d, want %d", c.value, got, c.sig)
+		}
 		set, stderr := h.caught(t, "CKPT_SIGNAL="+c.value)
 		var want uint64
 		if c.sig > 0 {

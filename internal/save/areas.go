@@ -27,16 +27,17 @@ var keptFlags = map[string]bool{
 	"mw": true, // may be made writable: the file was opened for writing
 }
 
-// refusedFlags are the VmFlags of mappings that can not be made again.
-var refusedFlags = map[string]string{
-	"ht": "uses huge pages of hugetlbfs",
-	"io": "maps a device",
-	"pf": "maps a device",
-	"um": "is watched by userfaultfd",
-	"uw": "is watched by userfaultfd",
-	"ui": "is watched by userfaultfd",
-	"ss": "is a shadow stack",
-	"sf": "is mapped with MAP_SYNC",
+// refusedFlags are the VmFlags of mappings that can not be made again: why, and
+// what to do about it.
+var refusedFlags = map[string][2]string{
+	"ht": {"uses huge pages of hugetlbfs, which are the system's", "start the program with ordinary or transparent huge pages (madvise)"},
+	"io": {"maps a device", "let the program release the device before saving"},
+	"pf": {"maps a device", "let the program release the device before saving"},
+	"um": {"is watched by userfaultfd", "let the program unregister it before saving"},
+	"uw": {"is watched by userfaultfd", "let the program unregister it before saving"},
+	"ui": {"is watched by userfaultfd", "let the program unregister it before saving"},
+	"ss": {"is a shadow stack (CET)", shadowStackAdvice},
+	"sf": {"is mapped with MAP_SYNC", "let the program unmap it before saving"},
 }
 
 // smallFile is the size in bytes up to which a private mapping of a data file
@@ -46,14 +47,14 @@ const smallFile = 1 << 20
 // mapping is an area with the line of /proc that it came from.
 type mapping struct {
 	image.Area
-	vma *proc.VMA
+	vma     *proc.VMA
+	refused bool
 }
 
 // needsFile reports whether the area is mapped from a file that has to be
 // opened again.
 func (m *mapping) needsFile() bool {
-	return (m.Kind == image.PrivateFile || m.Kind == image.SharedFile) && !m.vma.Deleted ||
-		m.Kind == image.SharedFile
+	return !m.refused && (m.Kind == image.SharedFile || m.Kind == image.PrivateFile && !m.vma.Deleted)
 }
 
 // classify turns the mappings of a process into areas, and notes those that
@@ -143,29 +144,35 @@ func kindOf(v *proc.VMA) image.AreaKind {
 
 // refuseMapping notes what about a mapping can not be saved.
 func (s *subject) refuseMapping(m *mapping) {
-	object := fmt.Sprintf("memory at %s-%s (%s)", m.Start, m.End, describeMapping(m))
+	if reason, advice := unsavable(m); reason != "" {
+		m.refused = true
+		s.refuse(fmt.Sprintf("memory at %s-%s (%s)", m.Start, m.End, describeMapping(m)), reason, advice)
+	}
+}
+
+// unsavable says why a mapping can not be saved, and what to do about it; nothing
+// if it can.
+func unsavable(m *mapping) (reason, advice string) {
 	switch {
 	case m.Kind == image.VVar || m.Kind == image.VDSO:
-		return
-	case strings.HasPrefix(m.Name, "/SYSV"):
-		s.refuse(object, "is System V shared memory, which this version does not save", "")
-		return
+		return "", ""
+	case strings.HasPrefix(m.Name, sysVMemory):
+		return "is System V shared memory, which is not saved", ipcAdvice
 	case strings.HasPrefix(m.Name, "/[aio]"):
-		s.refuse(object, "is a ring of io_setup(2) (Linux AIO)", "")
-		return
+		return "is a ring of io_setup(2) (Linux AIO): requests in flight live in the kernel only", "make the program use another way of input and output (MySQL: innodb_use_native_aio=0)"
 	case strings.HasPrefix(m.Name, "anon_inode:"):
-		s.refuse(object, "belongs to a kernel object that this version does not save", "")
-		return
+		// io_uring, perf events, BPF rings: a descriptor that is open says more.
+		return "belongs to an object of the kernel that is not saved", "let the program close it and unmap this before saving"
 	}
 	for _, f := range m.vma.VmFlags {
-		if reason, bad := refusedFlags[f]; bad {
-			s.refuse(object, reason, "")
-			return
+		if why, bad := refusedFlags[f]; bad {
+			return why[0], why[1]
 		}
 	}
 	if m.vma.ProtectionKey != 0 {
-		s.refuse(object, fmt.Sprintf("has memory protection key %d", m.vma.ProtectionKey), "")
+		return fmt.Sprintf("has memory protection key %d", m.vma.ProtectionKey), "let the program give the memory back its ordinary protection (pkey_mprotect with -1) before saving"
 	}
+	return "", ""
 }
 
 func describeMapping(m *mapping) string {

@@ -76,7 +76,7 @@ func TestClassify(t *testing.T) {
 		// What is refused.
 		"rd wr sh|0|" + at + "rw-s 00000000 00:01 3                          /SYSV00001234 (deleted)":  {Kind: image.SharedFile, Refuse: "System V shared memory"},
 		"rd wr sh|0|" + at + "rw-s 00000000 00:10 55                         /[aio] (deleted)":         {Kind: image.SharedFile, Refuse: "io_setup(2)"},
-		"rd wr sh|0|" + at + "rw-s 00000000 00:0f 1028                       anon_inode:[io_uring]":    {Kind: image.SharedFile, Refuse: "kernel object"},
+		"rd wr sh|0|" + at + "rw-s 00000000 00:0f 1028                       anon_inode:[io_uring]":    {Kind: image.SharedFile, Refuse: "an object of the kernel"},
 		"rd wr ht|0|" + at + "rw-p 00000000 00:0f 7                          /anon_hugepage (deleted)": {Kind: image.PrivateFile, Whole: true, Refuse: "huge pages of hugetlbfs"},
 		"rd wr um|0|" + at + "rw-p 00000000 00:00 0 ":                                                  {Kind: image.Anonymous, Refuse: "userfaultfd"},
 		"rd wr uw|0|" + at + "rw-p 00000000 00:00 0 ":                                                  {Kind: image.Anonymous, Refuse: "userfaultfd"},

@@ -19,7 +19,6 @@ type Report struct {
 	Files     int             `json:"files"`     // open file descriptions
 	Obstacles []Finding       `json:"obstacles"` // why they can not be saved
 	Warnings  []Finding       `json:"warnings"`  // what will be different afterwards
-	CatchUSR2 bool            `json:"catches_sigusr2"`
 }
 
 // ProcessReport is what belongs to one of them.
@@ -31,6 +30,8 @@ type ProcessReport struct {
 	Threads int    `json:"threads"`
 	Mapped  uint64 `json:"mapped"`
 	ToSave  uint64 `json:"to_save"`
+	// The signals that it has handlers for, or ignores; signal 1 in the lowest bit.
+	Catches, Ignores uint64 `json:"-"`
 }
 
 // refusal is the error for a process with obstacles, else nil.
@@ -88,18 +89,15 @@ func newReport(subjects []*subject, files int) *Report {
 	r := &Report{
 		PID: root.pid, Name: root.name(), Files: files,
 		Obstacles: obstacles(subjects), Warnings: warnings(subjects),
-		CatchUSR2: root.status.SigCgt&(1<<(sigUSR2-1)) != 0,
 	}
 	for _, s := range subjects {
-		p := ProcessReport{PID: s.pid, PPID: s.stat.PPid, Name: s.comm, Zombie: s.zombie, Threads: s.status.Threads, Mapped: s.status.VmSize}
+		p := ProcessReport{PID: s.pid, PPID: s.stat.PPid, Name: s.comm, Zombie: s.zombie, Threads: s.status.Threads, Mapped: s.status.VmSize, Catches: s.status.SigCgt, Ignores: s.status.SigIgn}
 		r.Processes = append(r.Processes, p)
 		r.Threads += p.Threads
 		r.Mapped += p.Mapped
 	}
 	return r
 }
-
-const sigUSR2 = 12
 
 // checkTries is how often to look at processes that change while they are
 // looked at.
@@ -127,6 +125,9 @@ func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Proces
 		if err := s.checkMemory(files, path, maps); err != nil {
 			return 0, err
 		}
+	}
+	if err := k.refuseIPC(subjects); err != nil {
+		return 0, err
 	}
 	_, err = files.describe(k, nil)
 	return len(files.descs), err

@@ -149,14 +149,16 @@ func (s *subject) checkExecutable() error {
 // checkPlace refuses a process that sees other files or ids than we do.
 func (s *subject) checkPlace() error {
 	for _, ns := range []struct{ file, what string }{
-		{"mnt", "mount"}, {"pid", "pid"}, {"user", "user"},
+		{"mnt", "mount"}, {"pid", "pid"}, {"user", "user"}, {"net", "network"}, {"ipc", "IPC"}, {"uts", "UTS (host name)"},
 	} {
 		theirs, err := os.Readlink(s.proc.Path("ns/" + ns.file))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without them
+		} else if err != nil {
 			return fmt.Errorf("look at the namespaces of process %d: %w", s.pid, err)
 		}
 		if ours, err := os.Readlink("/proc/self/ns/" + ns.file); err == nil && ours != theirs {
-			s.refuse("process", "is in another "+ns.what+" namespace, perhaps a container", "run ckpt inside it")
+			s.refuse("process", "is in another "+ns.what+" namespace, perhaps a container", "run ckpt inside it, to save and to restore (nsenter)")
 			return nil
 		}
 	}
@@ -165,7 +167,7 @@ func (s *subject) checkPlace() error {
 		return err
 	}
 	if root.Path != "/" {
-		s.refuse("process", "has another root directory: "+root.Path, "")
+		s.refuse("process", "has another root directory: "+root.Path, "run ckpt inside it, to save and to restore (chroot)")
 	}
 	cwd, err := s.proc.Cwd()
 	if err != nil {

@@ -37,7 +37,7 @@ func newTree(t *testing.T) *tree {
 	g.write("exe", "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 	g.link("root", "/")
 	g.link("cwd", "/")
-	for _, ns := range []string{"mnt", "pid", "user"} {
+	for _, ns := range []string{"mnt", "pid", "user", "net", "ipc"} { // and a kernel without UTS namespaces
 		own, err := os.Readlink("/proc/self/ns/" + ns)
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +124,6 @@ func TestLook(t *testing.T) {
 		"one traced":  {change: func(g *tree) { g.thread("1002", []string{"TracerPid:\t0", "TracerPid:\t1500"}); g.add("1500", "gdb") }, want: "thread 1002 (bash): is being traced by gdb (1500)"},
 		"two networks": {change: func(g *tree) {
 			g.thread("1002", nil)
-			g.link("ns/net", "net:[1]")
 			g.link("task/1002/ns/net", "net:[2]")
 		}, want: "thread 1002 (bash): has a namespace (net) of its own"},
 		"ended thread": {change: func(g *tree) {
@@ -140,6 +139,9 @@ func TestLook(t *testing.T) {
 		"mounts":        {change: func(g *tree) { g.link("ns/mnt", "mnt:[1]") }, want: "process: is in another mount namespace"},
 		"pids":          {change: func(g *tree) { g.link("ns/pid", "pid:[1]") }, want: "process: is in another pid namespace"},
 		"users":         {change: func(g *tree) { g.link("ns/user", "user:[1]") }, want: "process: is in another user namespace"},
+		"networks":      {change: func(g *tree) { g.link("ns/net", "net:[1]") }, want: "process: is in another network namespace"},
+		"ipc":           {change: func(g *tree) { g.link("ns/ipc", "ipc:[1]") }, want: "process: is in another IPC namespace"},
+		"host names":    {change: func(g *tree) { g.link("ns/uts", "uts:[1]") }, want: "process: is in another UTS (host name) namespace"},
 		"chroot":        {change: func(g *tree) { g.link("root", "/srv/jail") }, want: "process: has another root directory: /srv/jail"},
 		"deleted":       {change: func(g *tree) { g.link("cwd", "/tmp/a b (deleted)") }, want: "working directory: /tmp/a b was deleted"},
 		"child":         {change: func(g *tree) { g.write("task/1001/children", "1500 "); g.add("1500", "sleep") }, want: "child process 1500 (sleep)"},

@@ -119,7 +119,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	m.askChildren(r)
 	m.asked = true
 	if r.hasLDT() {
-		m.s.refuse("process", "has a local descriptor table (modify_ldt)", "")
+		m.s.refuse("process", "has a local descriptor table (modify_ldt(2)), as programs for other systems under Wine and DOSEMU have", "")
 	}
 	if r.err != nil {
 		return r.err

@@ -71,7 +71,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.PID != g.pid || r.Name != "target ("+itoa(g.pid)+")" || r.Threads != 1 || len(r.Obstacles) != 0 ||
-		r.ToSave < 8<<20 || r.ToSave > r.Mapped || r.Files < 2 || r.CatchUSR2 || r.refusal() != nil {
+		r.ToSave < 8<<20 || r.ToSave > r.Mapped || r.Files < 2 || r.refusal() != nil {
 		t.Errorf("%+v", r)
 	}
 	g.untouched(before)

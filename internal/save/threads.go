@@ -78,12 +78,14 @@ func (s *subject) checkThread(pfs proc.FS, tid int, st *proc.Status) {
 		s.refuse(name, fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
 	}
 	if st.Seccomp != 0 {
-		s.refuse(name, "runs under a seccomp filter", "")
+		s.refuse(name, "runs under a seccomp filter, which can not be read back", "start the program without its sandbox, or outside of the container that has set the filter")
 	}
 	if slices.Contains(st.ThreadFeatures, "shstk") {
-		s.refuse(name, "uses a shadow stack (CET)", "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off")
+		s.refuse(name, "uses a shadow stack (CET)", shadowStackAdvice)
 	}
 }
+
+const shadowStackAdvice = "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off"
 
 // checkShared refuses a thread that has for itself what threads mostly share.
 func (s *subject) checkShared(pfs proc.FS, tid int, st *proc.Status) {
