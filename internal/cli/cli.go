@@ -74,7 +74,7 @@ its descendants, to that one's working directory.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	prepare(root)
-	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCore(), newCheck(), newDoctor(), newVersion(),
+	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCore(), newFlatten(), newCheck(), newDoctor(), newVersion(),
 		newAgentSave(), newEmitAgent())
 	return root
 }

@@ -77,6 +77,8 @@ type showJSON struct {
 	Engine  string    `json:"engine"`
 	Trigger string    `json:"trigger"`
 	Host    showHost  `json:"host"`
+	// Parents are the images that it goes on from, the nearest first.
+	Parents []showParent `json:"parents,omitempty"`
 
 	Count     int           `json:"process_count"`
 	Processes []showProcess `json:"processes"`
@@ -102,6 +104,14 @@ type showJSON struct {
 	Attr    image.Attributes `json:"attributes"`
 }
 
+type showParent struct {
+	Image   string    `json:"image"`
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Size    int64     `json:"size"`
+	Memory  int64     `json:"memory"` // bytes of memory in it
+}
+
 type showHost struct {
 	Name   string `json:"name"`
 	Kernel string `json:"kernel"`
@@ -115,6 +125,7 @@ type showMemory struct {
 	Saved     uint64 `json:"saved"`     // in the image
 	FromFile  uint64 `json:"from_file"` // in the mapped file
 	Untouched uint64 `json:"untouched"` // zero
+	Kept      uint64 `json:"kept"`      // in the images that it goes on from
 }
 
 // describe describes the process with that index.
@@ -127,10 +138,14 @@ func describe(path string, im *image.Image, i int) *showJSON {
 		Count: len(m.Processes),
 		PID:   p.PID, PPID: p.PPID, Exe: p.Exe, Args: p.Args, Cwd: p.Cwd,
 		UID: p.Credentials.UID[1], GID: p.Credentials.GID[1], Umask: p.Umask, Stopped: p.Stopped,
-		Signals: describeSignals(p), Timers: armedTimers(p), Areas: describeAreas(p.Areas, im.Space(i)),
+		Signals: describeSignals(p), Timers: armedTimers(p), Areas: describeAreas(p.Areas, im.Space(i), im),
 		Files: describeFiles(m, p), Payload: s.Payload, Brk: p.Memory.Brk, Limits: p.Limits, Attr: p.Attributes,
 	}
 	d.Threads = describeThreads(p)
+	for at := im.Parent(); at != nil; at = at.Parent() {
+		s := at.Stats()
+		d.Parents = append(d.Parents, showParent{at.Path(), at.Manifest().ID, at.Manifest().Created, s.Size, s.Memory})
+	}
 	for _, a := range d.Areas {
 		d.Memory.add(a.showMemory)
 	}

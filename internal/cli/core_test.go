@@ -12,10 +12,9 @@ import (
 	"ckpt/internal/image"
 )
 
-// treeImage writes an image of a root with two threads, one of which has ended,
-// a child that shares a page with it, and a zombie below that.
-func treeImage(t *testing.T) string {
-	t.Helper()
+// treeManifest is of a root with two threads, one of which has ended, a child and
+// a zombie below that.
+func treeManifest() *image.Manifest {
 	rw := image.ProtRead | image.ProtWrite
 	process := func(pid, ppid int, args ...string) image.Process {
 		return image.Process{
@@ -35,12 +34,19 @@ func treeImage(t *testing.T) string {
 		PID: 4730, PPID: 4720, PGID: 4711, SID: 4700, Zombie: true, ExitStatus: 3 << 8,
 		Threads: []image.Thread{{TID: 4730, Comm: "as", Dead: true}},
 	}
-	m := &image.Manifest{
+	return &image.Manifest{
 		Version: image.ManifestVersion, ID: strings.Repeat("ab", 16), Trigger: image.TriggerCommand,
 		Host:      image.Host{Arch: "amd64", PageSize: page},
 		Processes: []image.Process{root, child, zombie},
 		Files:     []image.OpenFile{{ID: 0, Kind: "tty", Path: "/dev/pts/1", Flags: 2}, {ID: 1, Kind: "regular", Path: "/tmp/a\nb", Pos: 12}},
 	}
+}
+
+// treeImage writes an image of these, of which the child shares a page with the
+// root.
+func treeImage(t *testing.T) string {
+	t.Helper()
+	m := treeManifest()
 	path := filepath.Join(t.TempDir(), "myckpt")
 	w, err := image.Create(t.Context(), path)
 	if err != nil {
@@ -48,9 +54,9 @@ func treeImage(t *testing.T) string {
 	}
 	defer w.Abort()
 	if err := w.Layout(image.Layout{Processes: []image.Space{
-		{Areas: root.Areas, Runs: []image.Run{{Start: 0x10000, Len: 2 * page}}},
+		{Areas: m.Processes[0].Areas, Runs: []image.Run{{Start: 0x10000, Len: 2 * page}}},
 		{
-			Areas: child.Areas, Runs: []image.Run{{Start: 0x11000, Len: page}},
+			Areas: m.Processes[1].Areas, Runs: []image.Run{{Start: 0x11000, Len: page}},
 			Same: []image.Same{{Run: image.Run{Start: 0x10000, Len: page}}},
 		},
 		{},

@@ -107,7 +107,7 @@ func codeOf(err error) int {
 		return exitIncompatible
 	case errors.Is(err, image.ErrCorrupt), errors.Is(err, image.ErrNotImage):
 		return exitDamaged
-	case errors.Is(err, save.ErrNoProcess), errors.Is(err, restore.ErrNoImage):
+	case errors.Is(err, save.ErrNoProcess), errors.Is(err, restore.ErrNoImage), errors.Is(err, image.ErrNoParent):
 		return exitNotFound
 	case errors.As(err, &slow), errors.As(err, &stall):
 		return exitTimeout

@@ -86,6 +86,8 @@ func hint(err error) string {
 		return "the version of ckpt that wrote it (ckpt show tells, if it can read it)"
 	case errors.As(err, &arch):
 		return "a machine of that kind"
+	case errors.Is(err, image.ErrNoParent):
+		return "put that image back, under that name and beside this one; ckpt flatten makes one that needs no other"
 	case errors.Is(err, image.ErrCorrupt):
 		return "an older image; this one is not as it was written"
 	}

@@ -27,12 +27,13 @@ type pieces interface {
 func (m *showMemory) add(o showMemory) {
 	m.Mapped += o.Mapped
 	m.Saved += o.Saved
+	m.Kept += o.Kept
 	m.FromFile += o.FromFile
 	m.Untouched += o.Untouched
 }
 
-// describeAreas finds out where the content of each area is.
-func describeAreas(areas []image.Area, saved pieces) []showArea {
+// describeAreas finds out where the content of each area is, im or a parent of it.
+func describeAreas(areas []image.Area, saved pieces, im *image.Image) []showArea {
 	out := make([]showArea, 0, len(areas))
 	var found []image.Piece
 	for i := range areas {
@@ -41,9 +42,13 @@ func describeAreas(areas []image.Area, saved pieces) []showArea {
 		d.Mapped = a.Size()
 		found = saved.AppendPieces(found[:0], uint64(a.Start), uint64(a.End))
 		for _, p := range found {
-			d.Saved += p.Len
+			if p.In == im {
+				d.Saved += p.Len
+			} else {
+				d.Kept += p.Len
+			}
 		}
-		rest := d.Mapped - min(d.Saved, d.Mapped)
+		rest := d.Mapped - min(d.Saved+d.Kept, d.Mapped)
 		if fromFile(a.Kind) {
 			d.FromFile = rest
 		} else {
@@ -103,7 +108,8 @@ const (
 	maxBar     = 40
 )
 
-// memoryTable lists areas, with a bar on terminals that are wide enough.
+// memoryTable lists areas, with a bar on terminals that are wide enough. What is
+// kept counts as saved.
 func memoryTable(areas []showArea, columns int) string {
 	bar := min(columns-mapColumns, maxBar)
 	groups := groupAreas(areas)
@@ -115,7 +121,7 @@ func memoryTable(areas []showArea, columns int) string {
 	fmt.Fprintf(&b, "%-14s %5s  %9s %9s %9s %9s  %s\n", "address", "areas", "mapped", "saved", "from file", "untouched", "name")
 	for _, g := range groups {
 		fmt.Fprintf(&b, "%-14s %5d  %9s %9s %9s %9s  ", fmt.Sprintf("%012x", uint64(g.start)), g.areas,
-			size(g.Mapped), orDash(g.Saved), orDash(g.FromFile), orDash(g.Untouched))
+			size(g.Mapped), orDash(g.Saved+g.Kept), orDash(g.FromFile), orDash(g.Untouched))
 		if bar >= minBar {
 			fmt.Fprintf(&b, "%-*s %s\n", mapName, cut(clean(g.name), mapName), drawBar(g.showMemory, largest, bar))
 		} else {
@@ -141,7 +147,7 @@ func orDash(n uint64) string {
 // nothing gets at least one column.
 func drawBar(m showMemory, largest uint64, columns int) string {
 	length := max(1, logScale(m.Mapped, largest, columns))
-	saved, file := part(m.Saved, m.Mapped, length), part(m.FromFile, m.Mapped, length)
+	saved, file := part(m.Saved+m.Kept, m.Mapped, length), part(m.FromFile, m.Mapped, length)
 	saved = min(saved, length)
 	file = min(file, length-saved)
 	if m.Untouched == 0 && saved+file < length {

@@ -33,7 +33,7 @@ type showProcess struct {
 	Comm        string   `json:"comm"`
 	ThreadCount int      `json:"thread_count"` // of those that live
 	FDCount     int      `json:"fd_count"`
-	Saved       uint64   `json:"saved"`  // bytes of its memory that the image has
+	Saved       uint64   `json:"saved"`  // bytes of its memory that the image has, or those that it goes on from
 	Shared      uint64   `json:"shared"` // of those, what is in the image for another process, too, or as shared memory
 
 	Threads []showThread `json:"threads,omitempty"`

@@ -31,12 +31,12 @@ func TestDescribeAreas(t *testing.T) {
 		{Start: 24 * page, End: 25 * page, Kind: image.PrivateFile, Name: "/lib/libc.so.6"},
 		{Start: 30 * page, End: 31 * page, Kind: image.VVar, Name: "[vvar]"},
 	}
-	got := describeAreas(areas, saved{11, 19, 22, 23})
+	got := describeAreas(areas, saved{11, 19, 22, 23}, nil)
 	want := []showMemory{
-		{10 * page, 2 * page, 0, 8 * page},
-		{4 * page, 2 * page, 2 * page, 0},
-		{page, 0, page, 0},
-		{page, 0, page, 0},
+		{10 * page, 2 * page, 0, 8 * page, 0},
+		{4 * page, 2 * page, 2 * page, 0, 0},
+		{page, 0, page, 0, 0},
+		{page, 0, page, 0, 0},
 	}
 	for i := range want {
 		if got[i].showMemory != want[i] {
@@ -55,9 +55,9 @@ func TestBar(t *testing.T) {
 	t.Parallel()
 	const columns, largest = 20, 1 << 40
 	for _, m := range []showMemory{
-		{page, page, 0, 0}, {page, 0, page, 0}, {page, 0, 0, page},
-		{1 << 40, page, page, 1<<40 - 2*page}, {1 << 40, 1 << 40, 0, 0},
-		{1 << 20, 1 << 19, 1 << 19, 0}, {3 * page, page, page, page}, {largest, largest - page, page, 0},
+		{page, page, 0, 0, 0}, {page, 0, page, 0, 0}, {page, 0, 0, page, 0},
+		{1 << 40, page, page, 1<<40 - 2*page, 0}, {1 << 40, 1 << 40, 0, 0, 0},
+		{1 << 20, 1 << 19, 1 << 19, 0, 0}, {3 * page, page, page, page, 0}, {largest, largest - page, page, 0, 0},
 	} {
 		bar := drawBar(m, largest, columns)
 		if n := utf8.RuneCountInString(bar); n < 1 || n > columns {
@@ -75,7 +75,7 @@ func TestBar(t *testing.T) {
 
 func TestMemoryTable(t *testing.T) {
 	t.Parallel()
-	areas := []showArea{{Start: 0x1000, End: 0x3000, Name: "[heap]", showMemory: showMemory{0x2000, 0x1000, 0, 0x1000}}}
+	areas := []showArea{{Start: 0x1000, End: 0x3000, Name: "[heap]", showMemory: showMemory{0x2000, 0x800, 0, 0x1000, 0x800}}}
 	plain := memoryTable(areas, 0)
 	if want := "000000001000       1    8.0 KiB   4.0 KiB         -   4.0 KiB  [heap]\n"; !strings.HasSuffix(plain, want) {
 		t.Errorf("got\n%swant\n%s", plain, want)

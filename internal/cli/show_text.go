@@ -39,6 +39,13 @@ func showText(d *showJSON, now time.Time, columns int) string {
 		humanize.RelTime(d.Created, now, "ago", "from now"), trigger)
 	row("where", "%s, Linux %s, %s, %s", d.Host.Name, d.Host.Kernel, d.Host.Arch, d.Host.CPU)
 	row("image", "%s, format %d, by ckpt %s, id %s", size(uint64(d.Size)), d.Format, d.Engine, d.ID)
+	for i, p := range d.Parents {
+		name := ""
+		if i == 0 {
+			name = "goes on"
+		}
+		row(name, "from %s, %s with %s of memory, id %s", p.Image, size(uint64(p.Size)), size(uint64(p.Memory)), p.ID)
+	}
 	for i, t := range d.Threads {
 		name := ""
 		if i == 0 {
@@ -61,8 +68,12 @@ func showText(d *showJSON, now time.Time, columns int) string {
 	if d.Timers > 0 {
 		row("timers", "%d armed", d.Timers)
 	}
-	fmt.Fprintf(&b, "\nmemory: %s, %s mapped: %s saved, %s from files, %s untouched\n", plural(len(d.Areas), "area"),
-		size(d.Memory.Mapped), size(d.Memory.Saved), size(d.Memory.FromFile), size(d.Memory.Untouched))
+	kept := ""
+	if len(d.Parents) > 0 {
+		kept = fmt.Sprintf("%s in the images it goes on from, ", size(d.Memory.Kept))
+	}
+	fmt.Fprintf(&b, "\nmemory: %s, %s mapped: %s saved, %s%s from files, %s untouched\n", plural(len(d.Areas), "area"),
+		size(d.Memory.Mapped), size(d.Memory.Saved), kept, size(d.Memory.FromFile), size(d.Memory.Untouched))
 	b.WriteString(memoryTable(d.Areas, columns))
 	mapped := 0
 	for _, f := range d.Files {

@@ -18,12 +18,15 @@ const arch = "amd64"
 // same for what is written and for what is read.
 func (m *Manifest) check() error {
 	switch {
-	case m.Version != ManifestVersion:
+	case !known(m.Version):
 		return fmt.Errorf("version %d instead of %d", m.Version, ManifestVersion)
 	case m.Host.Arch != arch:
 		return fmt.Errorf("architecture %q in an image of %s", m.Host.Arch, arch)
 	case m.Host.PageSize != PageSize:
 		return fmt.Errorf("page size %d instead of %d", m.Host.PageSize, PageSize)
+	}
+	if err := m.checkParent(); err != nil {
+		return err
 	}
 	for i, f := range m.Files {
 		if f.ID != i || f.Kind == "" {

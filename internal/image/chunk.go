@@ -128,6 +128,12 @@ func chunkFrom(chunks []Chunk, pos uint64) int {
 	return sort.Search(len(chunks), func(i int) bool { return chunks[i].end() > pos })
 }
 
+// bytes is the length of all chunks.
+func (t chunkTable) bytes() int64 {
+	s := t.stats()
+	return s.Memory + s.Payload
+}
+
 // stats counts what is in the chunks.
 func (t chunkTable) stats() Stats {
 	s := Stats{Chunks: t.len()}

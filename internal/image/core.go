@@ -12,8 +12,9 @@ var ErrZombie = errors.New("it had ended already and has no memory")
 
 // WriteCore writes the process with that index as a core file of its own to
 // path, and returns its length in bytes. It is for debuggers: what only an
-// image has is not in it. Checksums are looked at; what is not saved is a hole.
-// Like an image, the file gets its name when it is whole.
+// image has is not in it. What an incremental image keeps is. Checksums are looked
+// at; what is not saved is a hole. Like an image, the file gets its name when it is
+// whole.
 func (im *Image) WriteCore(ctx context.Context, process int, path string) (int64, error) {
 	p := im.Process(process)
 	if p.Zombie {
@@ -24,8 +25,8 @@ func (im *Image) WriteCore(ctx context.Context, process int, path string) (int64
 		return 0, err
 	}
 	defer temp.remove()
-	w := coreWriter{im: im, to: temp, cached: -1}
-	size, err := w.write(ctx, p, im.placed.processes[process])
+	w := coreWriter{space: im.Space(process), to: temp}
+	size, err := w.write(ctx, p)
 	if err == nil {
 		err = temp.publish(false)
 	}
@@ -36,31 +37,40 @@ func (im *Image) WriteCore(ctx context.Context, process int, path string) (int64
 }
 
 type coreWriter struct {
-	im     *Image
-	to     *tempFile
-	buf    []byte // the chunk that was read last
-	cached int    // its index
+	space SpaceReader
+	to    *tempFile
+	read  pieceReader
 }
 
-func (w *coreWriter) write(ctx context.Context, p *Process, from []Segment) (int64, error) {
-	segs := slices.Clone(from)
+func (w *coreWriter) write(ctx context.Context, p *Process) (int64, error) {
+	segs, err := w.segments(p)
+	if err != nil {
+		return 0, err
+	}
 	end := alignUp(headersEnd(len(segs)))
 	for i := range segs {
 		segs[i].Pos = end
 		end += segs[i].FileLen
 	}
 	notes, err := encodeNotes(func(f func(note) error) error {
-		return eachProcessNote(p, w.im.manifest.Host.CPU.XSaveLayout, f)
+		return eachProcessNote(p, w.space.im.manifest.Host.CPU.XSaveLayout, f)
 	})
 	if err != nil {
 		return 0, err
 	}
 	at := fileRange{end, uint64(len(notes))}
-	if _, err := w.to.file.WriteAt(encodeHeaders(segs, at, false), 0); err != nil {
+	if _, err := w.to.file.WriteAt(encodeHeaders(segs, at, plainCore), 0); err != nil {
 		return 0, err
 	}
+	var pieces []Piece
 	for i := range segs {
-		if err := w.copy(ctx, fileRange{from[i].Pos, from[i].FileLen}, segs[i].Pos); err != nil {
+		s := &segs[i]
+		pieces = w.space.AppendPieces(pieces[:0], uint64(s.Start), s.fileEnd())
+		err := w.read.each(ctx, pieces, func(addr uint64, b []byte) error {
+			_, err := w.to.file.WriteAt(b, int64(s.Pos+addr-uint64(s.Start)))
+			return err
+		})
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -70,35 +80,76 @@ func (w *coreWriter) write(ctx context.Context, p *Process, from []Segment) (int
 	return int64(at.end()), nil
 }
 
-// copy copies the chunks in a part of the image to pos.
-func (w *coreWriter) copy(ctx context.Context, part fileRange, pos uint64) error {
-	chunks := w.im.chunks.memory
-	for i := chunkFrom(chunks, part.pos); i < len(chunks) && chunks[i].Pos < part.end(); i++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		c := chunks[i]
-		if err := w.load(i, c); err != nil {
-			return err
-		}
-		from, to := max(part.pos, c.Pos), min(part.end(), c.end())
-		if _, err := w.to.file.WriteAt(w.buf[from-c.Pos:to-c.Pos], int64(pos+from-part.pos)); err != nil {
-			return err
+// segments are the PT_LOADs of the core: those of the image, but for what it
+// keeps, which is cut anew.
+func (w *coreWriter) segments(p *Process) ([]Segment, error) {
+	if !keepsAny(w.space.segs) {
+		return slices.Clone(w.space.segs), nil
+	}
+	var runs []Run
+	for i := range p.Areas {
+		runs = append(runs, w.space.runs(&p.Areas[i])...)
+	}
+	return new(placed).cut(p.Areas, runsOf(runs), nil)
+}
+
+// runs are what of an area is saved, in this image or its parents.
+func (s SpaceReader) runs(a *Area) []Run {
+	return joined(s.AppendPieces(nil, uint64(a.Start), uint64(a.End)))
+}
+
+// pieceReader reads pieces and checks the chunks that they are in. Of each image
+// it remembers the chunk that it read last.
+type pieceReader struct {
+	last map[*Image]*loadedChunk
+}
+
+type loadedChunk struct {
+	index int
+	bytes []byte
+}
+
+// each calls f with the content of all pieces, in parts.
+func (r *pieceReader) each(ctx context.Context, pieces []Piece, f func(addr uint64, b []byte) error) error {
+	for _, p := range pieces {
+		chunks, end := p.In.chunks.memory, p.Pos+p.Len
+		for i := chunkFrom(chunks, p.Pos); i < len(chunks) && chunks[i].Pos < end; i++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			c := chunks[i]
+			b, err := r.load(p.In, i)
+			if err != nil {
+				return err
+			}
+			from, to := max(p.Pos, c.Pos), min(end, c.end())
+			if err := f(p.Addr+from-p.Pos, b[from-c.Pos:to-c.Pos]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // load reads a whole chunk and checks it.
-func (w *coreWriter) load(i int, c Chunk) error {
-	if w.cached == i {
-		return nil
+func (r *pieceReader) load(im *Image, i int) ([]byte, error) {
+	if r.last == nil {
+		r.last = map[*Image]*loadedChunk{}
 	}
-	w.cached = -1
-	w.buf = slices.Grow(w.buf[:0], int(c.Len))[:c.Len]
-	if err := w.im.verifyChunk(i, c, w.buf); err != nil {
-		return err
+	l := r.last[im]
+	if l == nil {
+		l = &loadedChunk{index: -1}
+		r.last[im] = l
 	}
-	w.cached = i
-	return nil
+	if l.index == i {
+		return l.bytes, nil
+	}
+	l.index = -1
+	c := im.chunks.memory[i]
+	l.bytes = slices.Grow(l.bytes[:0], int(c.Len))[:c.Len]
+	if err := im.verifyChunk(i, c, l.bytes); err != nil {
+		return nil, err
+	}
+	l.index = i
+	return l.bytes, nil
 }

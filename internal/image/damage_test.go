@@ -273,9 +273,9 @@ func TestVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes := map[string][]byte{
-		"header": reseal(t, good, func(h, _ []byte) { h[versionAt] = 3 }),
+		"header": reseal(t, good, func(h, _ []byte) { h[versionAt] = ManifestVersion + 1 }),
 		"manifest": reseal(t, good, func(_, n []byte) {
-			copy(n[bytes.Index(n, []byte(`"version":2`)):], `"version":3`)
+			copy(n[bytes.Index(n, []byte(`"version":3`)):], `"version":4`)
 			copy(n[bytes.Index(n, []byte(`"umask"`)):], `"novel"`)
 		}),
 	}
@@ -284,7 +284,7 @@ func TestVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		var v *VersionError
-		if _, err := Open(path); !errors.As(err, &v) || v.Have != 3 || v.Want != 2 || !strings.Contains(err.Error(), "of a later version") {
+		if _, err := Open(path); !errors.As(err, &v) || v.Have != ManifestVersion+1 || v.Want != ManifestVersion || !strings.Contains(err.Error(), "of a later version") {
 			t.Errorf("version in the %s: %v", name, err)
 		}
 	}

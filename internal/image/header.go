@@ -38,9 +38,14 @@ func headersEnd(loads int) uint64 {
 	return n
 }
 
-// encodeHeaders makes the headers of a process's core, which in an image are
-// marked. The PT_NOTE comes first, as in the kernel's own core files.
-func encodeHeaders(segs []Segment, notes fileRange, marked bool) []byte {
+// plainCore stands for the version of the format in the headers of a core file
+// that is no image, and has no mark.
+const plainCore = 0
+
+// encodeHeaders makes the headers of a process's core; those in an image are
+// marked with its version. The PT_NOTE comes first, as in the kernel's own core
+// files.
+func encodeHeaders(segs []Segment, notes fileRange, version int) []byte {
 	loads := len(segs)
 	h := elf.Header64{
 		Type: uint16(elf.ET_CORE), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
@@ -50,9 +55,9 @@ func encodeHeaders(segs []Segment, notes fileRange, marked bool) []byte {
 	h.Ident[elf.EI_CLASS] = byte(elf.ELFCLASS64)
 	h.Ident[elf.EI_DATA] = byte(elf.ELFDATA2LSB)
 	h.Ident[elf.EI_VERSION] = byte(elf.EV_CURRENT)
-	if marked {
+	if version != plainCore {
 		copy(h.Ident[markAt:], mark)
-		h.Ident[versionAt] = ManifestVersion
+		h.Ident[versionAt] = byte(version)
 	}
 	many := loads+1 >= pnXNum
 	if many {
@@ -66,7 +71,7 @@ func encodeHeaders(segs []Segment, notes fileRange, marked bool) []byte {
 	})
 	for _, s := range segs {
 		out = appendLE(out, elf.Prog64{
-			Type: uint32(elf.PT_LOAD), Flags: elfFlags(s.Prot), Off: s.Pos, Vaddr: uint64(s.Start),
+			Type: s.programType(), Flags: elfFlags(s.Prot), Off: s.Pos, Vaddr: uint64(s.Start),
 			Filesz: s.FileLen, Memsz: uint64(s.End - s.Start), Align: PageSize,
 		})
 	}
@@ -111,10 +116,10 @@ func readHeaders(r io.ReaderAt, size uint64) (raw []byte, segs []Segment, notes 
 		}
 		segs[i-1] = Segment{
 			Start: Addr(p.Vaddr), End: Addr(p.Vaddr + p.Memsz),
-			Pos: p.Off, FileLen: p.Filesz, Prot: protOf(p.Flags),
+			Pos: p.Off, FileLen: p.Filesz, Prot: protOf(p.Flags), Kept: p.Type == typeKept,
 		}
 	}
-	if !bytes.Equal(raw, encodeHeaders(segs, notes, true)) {
+	if !bytes.Equal(raw, encodeHeaders(segs, notes, int(raw[versionAt]))) {
 		return nil, nil, notes, corrupt("headers are not as they were written")
 	}
 	return raw, segs, notes, nil
@@ -143,7 +148,7 @@ func readELFHeader(r io.ReaderAt, size uint64) (loads int, err error) {
 		}
 		return 0, notImage(fmt.Sprintf("an ELF file of type %v", elf.Type(h.Type)))
 	}
-	if v := int(h.Ident[versionAt]); v != ManifestVersion {
+	if v := int(h.Ident[versionAt]); !known(v) {
 		return 0, &VersionError{Have: v, Want: ManifestVersion}
 	}
 	if elf.Machine(h.Machine) != machine {
@@ -164,6 +169,17 @@ func readELFHeader(r io.ReaderAt, size uint64) (loads int, err error) {
 		return 0, corrupt("%d program headers", n)
 	}
 	return int(n) - 1, nil
+}
+
+// typeKept is the p_type of a Segment that is Kept, one of those that are left to
+// operating systems (PT_LOOS to PT_HIOS): "kept" in ASCII. Other tools pass it by.
+const typeKept = 0x6b657074
+
+func (s *Segment) programType() uint32 {
+	if s.Kept {
+		return typeKept
+	}
+	return uint32(elf.PT_LOAD)
 }
 
 // elfFlags are the p_flags of a protection: the same bits in another order.

@@ -1,6 +1,8 @@
 package image
 
 import (
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,13 +21,32 @@ type Image struct {
 	parts    []part
 	headers  uint64 // length of the root's
 	notes    fileRange
+	seal     string
+
+	// parent is nil if the image is complete in itself, and ancestors are the
+	// indexes of its processes in the parent, -1 for none.
+	parent    *Image
+	ancestors []int
 }
 
-// Open opens the image at path and checks its headers and notes: they are
-// whole and exactly as the writer made them. Memory and payload are not read,
-// see Verify. Errors wrap ErrNotImage, ErrCorrupt, *VersionError, *ArchError or
-// those of reading.
+// Open opens the image at path, and its parents, and checks their headers and
+// notes: they are whole and exactly as the writer made them. Memory and payload
+// are not read, see Verify. Errors wrap ErrNotImage, ErrCorrupt, *VersionError,
+// *ArchError, *LinkError or those of reading.
 func Open(path string) (*Image, error) {
+	im, err := openAlone(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := im.openParents(); err != nil {
+		im.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return im, nil
+}
+
+// openAlone is Open without the parents.
+func openAlone(path string) (*Image, error) {
 	// Opening a FIFO would wait for somebody to write to it.
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
@@ -36,20 +57,10 @@ func Open(path string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im, err := FromFile(f)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return im, nil
-}
-
-// FromFile is Open for a file that is open already. The image owns f from then
-// on, and moves its offset; after an error it is still the caller's.
-func FromFile(f *os.File) (*Image, error) {
 	im, err := read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return im, nil
 }
@@ -79,6 +90,10 @@ func read(f *os.File) (*Image, error) {
 	if im.manifest, im.chunks, im.parts, err = decodeNotes(notes); err != nil {
 		return nil, err
 	}
+	if im.manifest.Version != int(headers[versionAt]) {
+		return nil, corrupt("headers are of version %d, the manifest of %d", headers[versionAt], im.manifest.Version)
+	}
+	im.seal = hex.EncodeToString(seal(headers, notes))
 	if err := im.readParts(segs, at.pos); err != nil {
 		return nil, err
 	}
@@ -108,7 +123,7 @@ func (im *Image) readParts(root []Segment, limit uint64) error {
 			return corrupt("%s: headers and notes at %#x+%#x", m.partName(i), p.pos, p.len)
 		}
 		end = p.end()
-		segs, notes, err := readPart(im.file, p)
+		segs, notes, err := readPart(im.file, p, m.Version)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.partName(i), err)
 		}
@@ -171,5 +186,11 @@ func (im *Image) Stats() Stats {
 	return s
 }
 
-// Close closes the file.
-func (im *Image) Close() error { return im.file.Close() }
+// Close closes the files of the image and of its parents.
+func (im *Image) Close() error {
+	err := im.file.Close()
+	if im.parent != nil {
+		err = errors.Join(err, im.parent.Close())
+	}
+	return err
+}

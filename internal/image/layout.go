@@ -17,6 +17,10 @@ type Space struct {
 	Areas []Area // as the manifest will list them
 	Runs  []Run  // whose content is given to the SpaceWriter
 	Same  []Same // whose content is another process's
+	// Kept are ranges of whole pages, each inside one area and outside of all
+	// others, whose content is that of the same addresses of the process in the
+	// parent of the image.
+	Kept []Run
 }
 
 // Same is a range of whole pages inside one area, outside of the runs, with the
@@ -89,7 +93,7 @@ func (l *Layout) plan() (*placed, error) {
 	for i := range l.Objects {
 		o := &l.Objects[i]
 		area := o.area()
-		segs, err := out.cut([]Area{area}, o.Runs, nil, nil)
+		segs, err := out.cut([]Area{area}, runsOf(o.Runs), nil)
 		if err != nil {
 			return nil, fmt.Errorf("object %d: %w", o.ID, err)
 		}
@@ -101,7 +105,7 @@ func (l *Layout) plan() (*placed, error) {
 		same, err := out.resolve(p.Same)
 		if err == nil {
 			var segs []Segment
-			segs, err = out.cut(p.Areas, p.Runs, same, windows)
+			segs, err = out.cut(p.Areas, merge(merge(runsOf(p.Runs), same), keptOf(p.Kept)), windows)
 			out.processes = append(out.processes, segs)
 		}
 		if err != nil {
@@ -163,9 +167,8 @@ func (p *placed) resolve(all []Same) ([]stored, error) {
 
 // cut cuts areas into segments around the runs and what is shared, and places
 // them behind everything that was cut before.
-func (p *placed) cut(areas []Area, runs []Run, same []stored, w windows) ([]Segment, error) {
-	all, err := merge(runs, same)
-	if err != nil {
+func (p *placed) cut(areas []Area, all []stored, w windows) ([]Segment, error) {
+	if err := checkStored(all); err != nil {
 		return nil, err
 	}
 	for gap := uint64(segmentGap); gap <= maxGap; gap *= 4 {
@@ -187,23 +190,48 @@ func (p *placed) cut(areas []Area, runs []Run, same []stored, w windows) ([]Segm
 	return nil, errors.New("memory is scattered over too many places")
 }
 
-// merge puts both lists into the order of addresses.
-func merge(runs []Run, same []stored) ([]stored, error) {
-	out := make([]stored, 0, len(runs)+len(same))
-	low := uint64(0)
-	for len(runs)+len(same) > 0 {
-		var next stored
-		if len(same) == 0 || len(runs) > 0 && runs[0].Start < same[0].Start {
-			next, runs = stored{Run: runs[0]}, runs[1:]
-		} else {
-			next, same = same[0], same[1:]
-		}
-		if next.Start < low || next.Len == 0 || next.Len > uint64(MaxAddr) || (next.Start|next.Len)%PageSize != 0 {
-			return nil, fmt.Errorf("run %#x+%#x overlaps another, is not in order, or no whole pages", next.Start, next.Len)
-		}
-		out, low = append(out, next), next.end()
+func runsOf(runs []Run) []stored {
+	out := make([]stored, len(runs))
+	for i, r := range runs {
+		out[i].Run = r
 	}
-	return out, nil
+	return out
+}
+
+func keptOf(runs []Run) []stored {
+	out := runsOf(runs)
+	for i := range out {
+		out[i].kept = true
+	}
+	return out
+}
+
+// merge puts two lists that are in the order of addresses into one.
+func merge(a, b []stored) []stored {
+	if len(b) == 0 {
+		return a
+	}
+	out := make([]stored, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].Start < b[0].Start {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+// checkStored checks that ranges are whole pages, in order and apart.
+func checkStored(all []stored) error {
+	low := uint64(0)
+	for _, s := range all {
+		if s.Start < low || s.Len == 0 || s.Len > uint64(MaxAddr) || (s.Start|s.Len)%PageSize != 0 {
+			return fmt.Errorf("run %#x+%#x overlaps another, is not in order, or no whole pages", s.Start, s.Len)
+		}
+		low = s.end()
+	}
+	return nil
 }
 
 func splitAreas(areas []Area, all []stored, w windows, gap uint64) ([]Segment, error) {

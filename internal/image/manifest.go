@@ -8,8 +8,15 @@ import (
 	"ckpt/internal/abi"
 )
 
-// ManifestVersion is the version this engine writes and the only one it reads.
-const ManifestVersion = 2
+// ManifestVersion is the version this engine writes, and oldestVersion the first
+// that it reads.
+const (
+	ManifestVersion = 3
+	oldestVersion   = 2
+)
+
+// known tells whether images of a version can be read.
+func known(version int) bool { return oldestVersion <= version && version <= ManifestVersion }
 
 // Manifest is everything a checkpoint says that is neither memory nor
 // registers. It is stored as JSON in the image's manifest note; bulk bytes
@@ -25,6 +32,20 @@ type Manifest struct {
 	Processes []Process  `json:"processes"` // the root of the tree first, parents before children
 	Objects   []Object   `json:"objects,omitempty"`
 	Files     []OpenFile `json:"files"`
+
+	// Parent is the image that has what this one keeps; nil: this one is
+	// complete in itself.
+	Parent *Parent `json:"parent,omitempty"`
+	// Flattened is the seal of the incremental image that this one was made of:
+	// it takes its place, also as a parent.
+	Flattened string `json:"flattened,omitempty"`
+}
+
+// Parent names an image from which an incremental one goes on.
+type Parent struct {
+	ID   string `json:"id"`
+	Seal string `json:"seal"` // Image.Seal
+	Path string `json:"path"` // as seen from the directory of this image
 }
 
 // Object is shared memory that is in the image once, however many processes map

@@ -117,9 +117,12 @@ func encodeNotes(list func(f func(note) error) error) ([]byte, error) {
 // segment up to here. The chunk table is among the latter, so that the seal
 // covers the checksums of all memory and payload.
 func sealNote(headers, notes []byte) []byte {
-	desc := binary.LittleEndian.AppendUint64(nil, xxh3.Hash(headers))
-	desc = binary.LittleEndian.AppendUint64(desc, xxh3.Hash(notes))
-	return note{ownerCkpt, ckptSeal, desc}.append(nil)
+	return note{ownerCkpt, ckptSeal, seal(headers, notes)}.append(nil)
+}
+
+func seal(headers, notes []byte) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, xxh3.Hash(headers))
+	return binary.LittleEndian.AppendUint64(b, xxh3.Hash(notes))
 }
 
 // noteID is what tells notes apart.
@@ -234,7 +237,7 @@ func decodeManifest(text []byte) (*Manifest, error) {
 	if err := json.Unmarshal(text, &o); err != nil {
 		return nil, corrupt("manifest: %w", err)
 	}
-	if o.Version != ManifestVersion {
+	if !known(o.Version) {
 		return nil, &VersionError{Have: o.Version, Want: ManifestVersion}
 	}
 	if err := o.check(text); err != nil {

@@ -70,12 +70,12 @@ func alignPart(pos uint64) uint64 { return (pos + partAlign - 1) &^ (partAlign -
 // encodePart makes the part that is to be at pos.
 func encodePart(segs []Segment, notes []byte, pos uint64) (part, []byte) {
 	at := fileRange{pos + headersEnd(len(segs)), uint64(len(notes))}
-	b := append(encodeHeaders(segs, at, true), notes...)
+	b := append(encodeHeaders(segs, at, ManifestVersion), notes...)
 	return part{fileRange{pos, uint64(len(b))}, xxh3.Hash(b)}, b
 }
 
 // readPart undoes encodePart.
-func readPart(r io.ReaderAt, p part) (segs []Segment, notes []byte, err error) {
+func readPart(r io.ReaderAt, p part, version int) (segs []Segment, notes []byte, err error) {
 	b := make([]byte, p.len)
 	if _, err := r.ReadAt(b, int64(p.pos)); err != nil {
 		return nil, nil, readError("headers and notes", err)
@@ -86,6 +86,9 @@ func readPart(r io.ReaderAt, p part) (segs []Segment, notes []byte, err error) {
 	headers, segs, at, err := readHeaders(bytes.NewReader(b), p.len)
 	if err != nil {
 		return nil, nil, err
+	}
+	if int(headers[versionAt]) != version {
+		return nil, nil, corrupt("headers at file offset %#x are of version %d, the image's of %d", p.pos, headers[versionAt], version)
 	}
 	n := uint64(len(headers))
 	if at.pos != p.pos+n || at.len != p.len-n || at.len > maxNotes {

@@ -19,31 +19,39 @@ func (p Piece) First(n uint64) Piece { return Piece{p.Addr, p.Pos, n, p.In} }
 type SpaceReader struct {
 	im   *Image
 	segs []Segment
+	// process is its index in im; -1 for objects, of which nothing is a parent's.
+	process int
 }
 
 // Space is the saved memory of the process with that index; 0 is the root.
-func (im *Image) Space(process int) SpaceReader { return SpaceReader{im, im.placed.processes[process]} }
+func (im *Image) Space(process int) SpaceReader {
+	return SpaceReader{im, im.placed.processes[process], process}
+}
 
 // ObjectSpace is the saved memory of the object with that index; its addresses
 // begin at 0.
 func (im *Image) ObjectSpace(object int) SpaceReader {
-	return SpaceReader{im, im.placed.objects[object]}
+	return SpaceReader{im, im.placed.objects[object], -1}
 }
 
-// Segments are the PT_LOADs, by address.
+// parent is the memory of the same process in the parent of the image.
+func (s SpaceReader) parent() SpaceReader { return s.im.parent.Space(s.im.ancestors[s.process]) }
+
+// Segments are the program headers for memory, by address.
 func (s SpaceReader) Segments() []Segment { return s.segs }
 
-// AppendPieces appends what is saved of [start, end) to pieces, in order and in
-// pieces as long as possible. Processes whose pieces for an address are in the
+// AppendPieces appends what is saved of [start, end) to pieces, in this image or
+// its parents, in order and in pieces as long as possible. Processes whose pieces for an address are in the
 // same image at the same Pos share that memory.
 func (s SpaceReader) AppendPieces(pieces []Piece, start, end uint64) []Piece {
 	for i := segmentFrom(s.segs, start); i < len(s.segs) && uint64(s.segs[i].Start) < end; i++ {
 		seg := &s.segs[i]
-		from, to := max(start, uint64(seg.Start)), min(end, seg.fileEnd())
-		if from >= to {
-			continue
+		if from, to := max(start, uint64(seg.Start)), min(end, seg.fileEnd()); from < to {
+			pieces = s.im.appendChunks(pieces, Piece{from, seg.Pos + from - uint64(seg.Start), to - from, s.im})
 		}
-		pieces = s.im.appendChunks(pieces, Piece{from, seg.Pos + from - uint64(seg.Start), to - from, s.im})
+		if seg.Kept {
+			pieces = s.parent().AppendPieces(pieces, max(start, uint64(seg.Start)), min(end, uint64(seg.End)))
+		}
 	}
 	return pieces
 }

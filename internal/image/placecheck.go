@@ -1,5 +1,7 @@
 package image
 
+import "slices"
+
 // check checks that the segments are such as plan makes of some layout of m's
 // areas and objects: they cover each area from its start to its end, and their
 // bytes lie in the file one behind the other, or are those of a space in front.
@@ -11,7 +13,11 @@ func (p *placed) check(m *Manifest, limit uint64) error {
 	for i := range m.Objects {
 		o := &m.Objects[i]
 		area := o.area()
-		if err := c.space([]Area{area}, p.objects[i], nil); err != nil {
+		err := c.space([]Area{area}, p.objects[i], nil)
+		if err == nil && keepsAny(p.objects[i]) {
+			err = corrupt("shared memory is never the parent's")
+		}
+		if err != nil {
 			return corrupt("object %d: %w", o.ID, err)
 		}
 		byID[o.ID] = p.objects[i]
@@ -75,6 +81,9 @@ func (c *placeCheck) place(s *Segment, front uint64) error {
 	if s.FileLen > uint64(s.End-s.Start) || s.FileLen%PageSize != 0 || s.Pos%PageSize != 0 {
 		return bad()
 	}
+	if s.Kept && s.FileLen > 0 {
+		return bad()
+	}
 	if s.Pos == c.at {
 		if s.FileLen > c.limit-c.at {
 			return bad()
@@ -93,11 +102,16 @@ func (c *placeCheck) place(s *Segment, front uint64) error {
 // bytes in the file has another place for them.
 func shows(segs []Segment, a *Area, object []Segment) bool {
 	for want := range window(a, object) {
-		if len(segs) == 0 || segs[0].End != want.End || segs[0].FileLen != want.FileLen ||
+		if len(segs) == 0 || segs[0].Kept || segs[0].End != want.End || segs[0].FileLen != want.FileLen ||
 			want.FileLen > 0 && segs[0].Pos != want.Pos {
 			return false
 		}
 		segs = segs[1:]
 	}
 	return len(segs) == 0
+}
+
+// keepsAny reports whether something of the segments is the parent's.
+func keepsAny(segs []Segment) bool {
+	return slices.ContainsFunc(segs, func(s Segment) bool { return s.Kept })
 }

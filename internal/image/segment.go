@@ -14,7 +14,7 @@ const PageSize = 4096
 // vsyscall page is above it: the kernel gives it to every process.
 const MaxAddr Addr = 1<<56 - PageSize
 
-// Segment is a PT_LOAD: an area or a part of one. The file holds its first
+// Segment is a program header for memory: an area or a part of one. The file holds its first
 // FileLen bytes at Pos; the rest, up to End, has no bytes in the file.
 type Segment struct {
 	Start, End Addr
@@ -23,6 +23,10 @@ type Segment struct {
 	Prot       Prot
 	// Shared says that the bytes belong to a space in front of this one.
 	Shared bool
+	// Kept says that it is no PT_LOAD, which would look like zeros to debuggers: its
+	// memory is what the parent of the image has at the same addresses of the same
+	// process.
+	Kept bool
 }
 
 // fileEnd is where the bytes in the file end, as an address.
@@ -65,11 +69,12 @@ func (a *Area) zeroIsImplied() bool {
 	return false
 }
 
-// stored is a range of an area that has bytes in the file.
+// stored is a range of an area that has bytes in the file, or in the parent's.
 type stored struct {
 	Run
 	shared bool
 	pos    uint64 // if shared
+	kept   bool   // in the parent's
 }
 
 // appendSegments cuts an area into segments around its content. Those of one
@@ -79,19 +84,33 @@ func appendSegments(segs []Segment, a *Area, all []stored, gap uint64) []Segment
 		gap = PageSize
 	}
 	seg := Segment{Start: a.Start, Prot: a.Prot}
-	for _, c := range all {
-		if !seg.canTake(c, gap) {
-			seg.End = Addr(c.Start)
+	next := func(start Addr) {
+		if seg.Start < start {
+			seg.End = start
 			segs = append(segs, seg)
-			seg = Segment{Start: Addr(c.Start), Prot: a.Prot}
+		}
+		seg = Segment{Start: start, Prot: a.Prot}
+	}
+	for _, c := range all {
+		if c.kept {
+			next(Addr(c.Start))
+			if n := len(segs); n > 0 && segs[n-1].Kept && segs[n-1].Start >= a.Start && segs[n-1].End == seg.Start {
+				seg, segs = segs[n-1], segs[:n-1]
+			}
+			seg.Kept = true
+			next(Addr(c.end()))
+			continue
+		}
+		if !seg.canTake(c, gap) {
+			next(Addr(c.Start))
 		}
 		if seg.FileLen == 0 && c.shared {
 			seg.Pos, seg.Shared = c.pos, true
 		}
 		seg.FileLen = c.end() - uint64(seg.Start)
 	}
-	seg.End = a.End
-	return append(segs, seg)
+	next(a.End)
+	return segs
 }
 
 // canTake tells whether the next content of the area can be s's, too. What is

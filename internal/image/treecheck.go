@@ -56,15 +56,15 @@ func (m *Manifest) checkParents() error {
 		delete(later, p.PID)
 	}
 	for i := range m.Processes {
-		if err := m.checkParent(&m.Processes[i]); err != nil {
+		if err := m.checkChild(&m.Processes[i]); err != nil {
 			return err
 		}
 	}
 	return m.checkShares()
 }
 
-// checkParent checks what a process is to its parent.
-func (m *Manifest) checkParent(p *Process) error {
+// checkChild checks what a process is to its parent.
+func (m *Manifest) checkChild(p *Process) error {
 	if t := p.ParentThread; t != 0 && !slices.ContainsFunc(m.Processes, func(q Process) bool { return q.PID == p.PPID && q.hasThread(t) }) {
 		return fmt.Errorf("process %d is the child of thread %d, which is none of its parent's", p.PID, t)
 	}

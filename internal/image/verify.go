@@ -11,13 +11,35 @@ import (
 	"ckpt/internal/sys"
 )
 
-// Verify reads the whole image with so many goroutines and checks every
-// checksum, and that all else between headers and notes is zero (headers and
-// notes were checked by Open). The error wraps ErrCorrupt and names the first
-// bad chunk, its area and its place in the file. progress may be nil; it is
-// told how many bytes of memory and payload were checked, by one goroutine at a
-// time.
+// Verify reads the whole image with so many goroutines, and then its parents, and
+// checks every checksum, and that all else between headers and notes is zero
+// (headers and notes were checked by Open). The error wraps ErrCorrupt and names
+// the first bad chunk, its area and its place in the file, and is a *LinkError if
+// that is a parent's. progress may be nil; it is told how many bytes of memory and
+// payload were checked, by one goroutine at a time.
 func (im *Image) Verify(ctx context.Context, workers int, progress func(done, total int64)) error {
+	var before, all int64
+	for at := im; at != nil; at = at.parent {
+		all += at.chunks.bytes()
+	}
+	var within func(done, total int64)
+	if progress != nil {
+		within = func(done, _ int64) { progress(before+done, all) }
+	}
+	if err := im.verifyAlone(ctx, workers, within); err != nil {
+		return err
+	}
+	for at := im; at.parent != nil; at = at.parent {
+		before += at.chunks.bytes()
+		if err := at.parent.verifyAlone(ctx, workers, within); err != nil {
+			return &LinkError{*at.manifest.Parent, err}
+		}
+	}
+	return nil
+}
+
+// verifyAlone is Verify without the parents.
+func (im *Image) verifyAlone(ctx context.Context, workers int, progress func(done, total int64)) error {
 	if err := im.verifyRest(ctx); err != nil {
 		return err
 	}

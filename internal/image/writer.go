@@ -190,7 +190,7 @@ func (w *Writer) writeRest(m *Manifest) (uint64, error) {
 		return 0, err
 	}
 	at := fileRange{pos: alignUp(end), len: uint64(len(notes)) + sealSize}
-	headers := encodeHeaders(w.placed.processes[0], at, true)
+	headers := encodeHeaders(w.placed.processes[0], at, ManifestVersion)
 	notes = append(notes, sealNote(headers, notes)...)
 	// The length first: space that was reserved for zeros at the end goes.
 	if err := f.Truncate(int64(at.end())); err != nil {
@@ -234,6 +234,12 @@ func (w *Writer) writeParts(m *Manifest) (parts []part, end uint64, err error) {
 // complete checks the manifest and adds what the Writer knows better.
 func (w *Writer) complete(m *Manifest) (*Manifest, error) {
 	out := *m
+	if out.Version != ManifestVersion {
+		return nil, fmt.Errorf("manifest: version %d instead of %d", out.Version, ManifestVersion)
+	}
+	if out.Parent == nil && slices.ContainsFunc(w.placed.processes, keepsAny) {
+		return nil, errors.New("manifest: memory is the parent's, but there is none")
+	}
 	if out.Host.CPU.XSaveLayout == nil {
 		out.Host.CPU.XSaveLayout = hostXSaveLayout()
 	}

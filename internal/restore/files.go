@@ -26,8 +26,8 @@ type files struct {
 	finals    map[*image.Process][]final
 	terminals map[*image.Process]*terminal // by the leader of the session that it controls
 	null      *os.File
-	imageFD   *os.File // the image, for the plan's reads
-	errFD     *os.File // where the interpreter complains
+	imageFDs  map[*image.Image]*os.File // the image and its parents, for the plan's reads
+	errFD     *os.File                  // where the interpreter complains
 	same      map[int]bool
 }
 
@@ -50,6 +50,7 @@ func newFiles(p *preparation) *files {
 	f := &files{
 		p: p, taken: map[int]bool{}, made: map[int]*os.File{}, madeAt: map[number]*os.File{},
 		finals: map[*image.Process][]final{}, terminals: map[*image.Process]*terminal{}, same: map[int]bool{},
+		imageFDs: map[*image.Image]*os.File{},
 	}
 	for i := range p.m.Processes {
 		for _, d := range p.m.Processes[i].Descriptors {
@@ -212,8 +213,10 @@ func (f *files) renumber() error {
 	if err != nil {
 		return err
 	}
-	if f.imageFD, err = f.moveAway(f.p.image.File()); err != nil {
-		return err
+	for im := f.p.image; im != nil; im = im.Parent() {
+		if f.imageFDs[im], err = f.moveAway(im.File()); err != nil {
+			return err
+		}
 	}
 	messages := f.context.Stdio[2]
 	if f.p.guardian != nil {
@@ -272,7 +275,10 @@ func (f *files) forMapping(id int) (int, error) {
 
 // passed are the descriptors that must survive the execve.
 func (f *files) passed() []*os.File {
-	list := []*os.File{f.imageFD, f.errFD, f.null}
+	list := []*os.File{f.errFD, f.null}
+	for _, file := range f.imageFDs {
+		list = append(list, file)
+	}
 	list = slices.AppendSeq(list, maps.Values(f.made))
 	list = slices.AppendSeq(list, maps.Values(f.madeAt))
 	for _, t := range f.terminals {

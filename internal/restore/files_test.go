@@ -232,8 +232,8 @@ func TestPlaceLate(t *testing.T) {
 
 // closeMade is Close but for the image, which the cases of a test share.
 func (f *files) closeMade() {
-	if f.imageFD == f.p.image.File() {
-		f.imageFD = nil
+	if f.imageFDs[f.p.image] == f.p.image.File() {
+		delete(f.imageFDs, f.p.image)
 	}
 	f.Close()
 }

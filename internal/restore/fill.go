@@ -100,7 +100,7 @@ func (w *writer) read(b *plan.Builder, pieces []fillPiece) {
 		case f.mapping.plain && f.Len >= populateMin && !f.mapping.area.HasFlag("hg"):
 			b.Call(name, abi.SysMadvise, addr, n, plan.Imm(abi.MadvPopulateWrite)).MayFail()
 		}
-		b.Call(name, abi.SysPread64, plan.Imm(uint64(w.p.files.imageFD.Fd())), addr, n, plan.Imm(f.Pos)).Want(n)
+		b.Call(name, abi.SysPread64, plan.Imm(uint64(w.p.files.imageFDs[f.In].Fd())), addr, n, plan.Imm(f.Pos)).Want(n)
 	}
 }
 
