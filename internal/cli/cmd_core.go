@@ -66,7 +66,7 @@ func notTheImage(im *image.Image, path string) error {
 	if err != nil {
 		return nil // whatever is wrong, creating it will tell
 	}
-	if info, err := im.File().Stat(); err == nil && os.SameFile(info, there) {
+	if im.SameFile(there) {
 		return &usageError{fmt.Errorf("%s is the image itself", path), "name another file with -o"}
 	}
 	return nil

@@ -34,15 +34,23 @@ type Image struct {
 // are not read, see Verify. Errors wrap ErrNotImage, ErrCorrupt, *VersionError,
 // *ArchError, *LinkError or those of reading.
 func Open(path string) (*Image, error) {
-	im, err := openAlone(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := im.openParents(); err != nil {
+	const tries = 3
+	for n := 1; ; n++ {
+		im, err := openAlone(path)
+		if err != nil {
+			return nil, err
+		}
+		if err = im.openParents(); err == nil {
+			return im, nil
+		}
+		// A writer may just have replaced the image and removed its parents.
+		there, gone := os.Stat(path)
+		replaced := gone == nil && !im.SameFile(there)
 		im.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		if n == tries || !replaced {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
-	return im, nil
 }
 
 // openAlone is Open without the parents.
@@ -178,6 +186,12 @@ func (im *Image) Process(i int) *Process { return &im.manifest.Processes[i] }
 
 // File is the open file, to be mapped or read; Close closes it.
 func (im *Image) File() *os.File { return im.file }
+
+// SameFile reports whether the image is in the file of that description.
+func (im *Image) SameFile(there os.FileInfo) bool {
+	info, err := im.file.Stat()
+	return err == nil && os.SameFile(info, there)
+}
 
 // Stats says what is in the image; ZeroSkipped is not known any more.
 func (im *Image) Stats() Stats {

@@ -29,6 +29,7 @@ type tempFile struct {
 	file *os.File
 	name string // of file; "" once it is published or removed
 	dest string
+	kept string // the other name of what is at the destination; "" once it is published
 }
 
 // maxTempBase is how much of the destination's name goes into the temporary
@@ -208,10 +209,15 @@ func (t *tempFile) publish(sync bool) error {
 	if err := t.dir.Rename(t.name, t.dest); err != nil {
 		return err
 	}
-	t.name = ""
+	t.name, t.kept = "", ""
 	if !sync {
 		return nil
 	}
+	return t.syncName()
+}
+
+// syncName makes names in the directory durable.
+func (t *tempFile) syncName() error {
 	d, err := t.dir.Open(".")
 	if err != nil {
 		return err
@@ -232,6 +238,10 @@ func (t *tempFile) remove() {
 	if t.name != "" {
 		_ = t.dir.Remove(t.name)
 		t.name = ""
+	}
+	if t.kept != "" {
+		_ = t.dir.Remove(t.kept)
+		t.kept = ""
 	}
 	t.file.Close()
 	t.dir.Close()

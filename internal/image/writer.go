@@ -35,6 +35,7 @@ type Writer struct {
 	payloadEnd uint64 // next free position in the file
 	holes      []fileRange
 	finished   bool
+	whole      bool // it has no parent
 }
 
 // Stats says what is in an image, in bytes.
@@ -171,7 +172,7 @@ func (w *Writer) Finish(m *Manifest) (Stats, error) {
 	if err != nil {
 		return Stats{}, w.fail(err)
 	}
-	w.finished = true
+	w.finished, w.whole = true, m.Parent == nil
 	s := w.chunks.stats()
 	s.Size, s.ZeroSkipped = int64(size), int64(w.zero)
 	return s, nil
@@ -289,7 +290,18 @@ func (w *Writer) Publish(o CommitOptions) error {
 	}
 	defer w.temp.remove()
 	w.punchHoles()
-	return w.fail(w.temp.publish(o.Fsync))
+	if err := w.temp.publish(o.Fsync); err != nil {
+		return w.fail(err)
+	}
+	if w.whole {
+		w.temp.sweep(func() error {
+			if o.Fsync {
+				return nil
+			}
+			return errors.Join(sys.SyncData(w.temp.file), w.temp.syncName())
+		})
+	}
+	return nil
 }
 
 // Commit is Finish and Publish.
