@@ -18,7 +18,7 @@ import (
 // the image.
 var layers = [][]string{
 	{"abi"},
-	{"sys"},
+	{"sys", "seekable"},
 	{"image", "plan", "proc"},
 	{"kind", "emit", "ptrace"},
 	{"save", "restore"},

@@ -85,9 +85,10 @@ func TestSaveKillRestoreUnprivileged(t *testing.T) {
 	})
 }
 
-func saveKillRestore(t *testing.T, p *probe, uid int) {
+// saveKillRestore saves the probe in the way the arguments say.
+func saveKillRestore(t *testing.T, p *probe, uid int, args ...string) {
 	r := startProbe(t, p, uid)
-	r.saveAndKill()
+	r.saveAndKill(args...)
 	r.restore("ckpt")
 	r.finish()
 }

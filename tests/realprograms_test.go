@@ -17,11 +17,17 @@ const restores = 3
 // on past that, was killed and restored, three times in a row, is that of an
 // undisturbed run. Each says what it proved.
 func TestRealPrograms(t *testing.T) {
-	t.Parallel()
 	users := []int{os.Geteuid()}
 	if isRoot() {
 		users = append(users, nobody)
 	}
+	realProgramsSaved(t, users)
+}
+
+// realProgramsSaved saves the real programs of these users in the way the
+// arguments say.
+func realProgramsSaved(t *testing.T, users []int, args ...string) {
+	t.Parallel()
 	for _, r := range realPrograms {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +43,7 @@ func TestRealPrograms(t *testing.T) {
 				if r.ids && uid != 0 {
 					needNamespaces(t)
 				}
-				dir, n := r.saved(t, uid, straight)
+				dir, n := r.saved(t, uid, straight, args...)
 				if got := r.sum(t, dir); got != want {
 					t.Errorf("as user %d the result differs: %s, want %s", uid, got, want)
 					continue
@@ -50,7 +56,7 @@ func TestRealPrograms(t *testing.T) {
 
 // saved runs the program with saves, kills and restores in the middle, and
 // returns its directory and how often it was restored.
-func (r *realProgram) saved(t *testing.T, uid int, straight *process) (string, int) {
+func (r *realProgram) saved(t *testing.T, uid int, straight *process, args ...string) (string, int) {
 	t.Helper()
 	p := r.start(t, uid)
 	state := straight.cmd.ProcessState
@@ -66,11 +72,11 @@ func (r *realProgram) saved(t *testing.T, uid int, straight *process) (string, i
 	for n < restores && !p.ended() {
 		members := p.family()
 		if r.alone {
-			p.save(uid, "--then", "kill")
+			p.save(uid, append(args, "--then", "kill")...)
 			p.wait()
 			p.buryFamily(members)
 		} else {
-			save := ckpt(t, p.dir, uid, "save", strconv.Itoa(p.pid()))
+			save := ckpt(t, p.dir, uid, append([]string{"save", strconv.Itoa(p.pid())}, args...)...)
 			if n > 0 && save.code == exitNotFound {
 				break // it was at its end
 			}

@@ -137,10 +137,10 @@ func (r *probeRun) save(args ...string) {
 }
 
 // saveAndKill saves the probe in a way that leaves nothing of it.
-func (r *probeRun) saveAndKill() {
+func (r *probeRun) saveAndKill(args ...string) {
 	r.t.Helper()
 	members := r.family()
-	r.save("--then", "kill")
+	r.save(append(args, "--then", "kill")...)
 	if code := r.wait(); code != 128+int(syscall.SIGKILL) {
 		r.t.Fatalf("the saved program ended with %d, want it killed", code)
 	}

@@ -189,8 +189,8 @@ func TestFullDisk(t *testing.T) {
 	writeFile(t, disk, "myckpt", "an older image")
 	p := start(t, command{argv: []string{target(t, "counter"), "100000"}, dir: dir, uid: 0})
 	p.awaitOutput("\n3 ")
-	for _, then := range []string{"run", "stop", "kill"} {
-		ckpt(t, dir, 0, "save", "-o", image, "--then", then, itoa(p.pid())).want(t, exitNoSpace, image, "no space left")
+	for _, how := range [][]string{{"run", "none"}, {"stop", "none"}, {"kill", "none"}, {"run", "zstd"}, {"kill", "zstd:3"}} {
+		ckpt(t, dir, 0, "save", "-o", image, "--then", how[0], "--compress", how[1], itoa(p.pid())).want(t, exitNoSpace, image, "no space left")
 		p.mustRun()
 		if got := text(disk, "myckpt"); got != "an older image" {
 			t.Fatalf("the older image is lost, there is %d bytes %.20q", len(got), got)

@@ -51,7 +51,8 @@ myckpt in its working directory when it gets SIGUSR2. CKPT_SIGNAL in its
 environment names another signal, CKPT_LOG the file for error messages
 (myckpt.log). Its descendants are saved with it, unless CKPT_TREE is "self"; if
 it is "root", the topmost process above it with libckpt.so is saved, with all of
-its descendants, to that one's working directory.
+its descendants, to that one's working directory. CKPT_COMPRESS is what
+ckpt save --compress takes.
 
 ` + exitHelp(),
 		Example: `  ckpt check 4711             # would process 4711 survive?

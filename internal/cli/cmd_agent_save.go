@@ -70,6 +70,9 @@ func agentSave(pid int) error {
 			}
 		},
 	}
+	if o.Compress, err = compression("CKPT_COMPRESS", os.Getenv("CKPT_COMPRESS")); err != nil {
+		return err
+	}
 	switch tree := os.Getenv("CKPT_TREE"); tree {
 	case "":
 	case "self":

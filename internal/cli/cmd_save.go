@@ -24,10 +24,14 @@ the same time, and go on as if nothing had happened; --then says otherwise. An
 older image of the same name is replaced when the new one is complete, and not
 before.
 
+A compressed image is in the seekable zstd format: all commands take it like any
+other, and zstd -d makes a plain one of it.
+
 Processes that would not survive are refused before they are touched, with the
 reasons; ckpt check tells the same without saving.`,
 		Example: `  ckpt save 4711                          # writes ./myckpt
   ckpt save 4711 -o /scratch/job7.ckpt --then kill
+  ckpt save 4711 --compress zstd          # a tenth to a third of the size
   ckpt save --json "$(pgrep -n myprog)"`,
 		Args: exactly("PID"),
 	}
@@ -35,6 +39,7 @@ reasons; ckpt check tells the same without saving.`,
 	then := oneOf(cmd, "then", "what becomes of the processes afterwards",
 		string(save.ThenRun), string(save.ThenStop), string(save.ThenKill))
 	fsync := oneOf(cmd, "fsync", "wait until the image would survive a power cut", "data", "no")
+	compress := cmd.Flags().String("compress", "none", "compress the image: none or zstd[:LEVEL], LEVEL from 1 to 22")
 	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long the processes may take to stop")
 	asJSON := jsonFlag(cmd)
 	given := givenFlag(cmd)
@@ -49,12 +54,16 @@ reasons; ckpt check tells the same without saving.`,
 		if *timeout <= 0 {
 			return &usageError{fmt.Errorf("--timeout %v", *timeout), "a time like 30s or 2m"}
 		}
+		level, err := compression("--compress", *compress)
+		if err != nil {
+			return err
+		}
 		if pid, err = meant(cmd, pid); err != nil {
 			return err
 		}
 		o := save.Options{
 			PID: pid, Path: *output, Then: save.Then(then.value), Sync: fsync.value == "data",
-			Timeout: *timeout, Trigger: image.TriggerCommand, Version: version, Given: *given,
+			Compress: level, Timeout: *timeout, Trigger: image.TriggerCommand, Version: version, Given: *given,
 		}
 		return runSave(cmd, o, *asJSON)
 	}
@@ -96,8 +105,12 @@ func saveLine(o save.Options, r *save.Result) string {
 	if r.NoTwin != nil && o.Then == save.ThenRun {
 		why = fmt.Sprintf(" (all the while: %v)", r.NoTwin)
 	}
-	return fmt.Sprintf("%s: %s%s saved, frozen %s%s, total %s%s\n", clean(o.Path),
-		size(uint64(r.Stats.Memory+r.Stats.Payload)), what, duration(r.Frozen), why, duration(r.Total), end)
+	packed := ""
+	if o.Compress > 0 {
+		packed = " as " + size(uint64(r.Stats.Size))
+	}
+	return fmt.Sprintf("%s: %s%s saved%s, frozen %s%s, total %s%s\n", clean(o.Path),
+		size(uint64(r.Stats.Memory+r.Stats.Payload)), what, packed, duration(r.Frozen), why, duration(r.Total), end)
 }
 
 // saveJSON is what save --json prints. Times are nanoseconds.
@@ -109,6 +122,7 @@ type saveJSON struct {
 	PIDs     []int          `json:"pids"` // of all processes, that one first
 	Then     string         `json:"then"`
 	Size     int64          `json:"size"`    // of the file
+	Raw      int64          `json:"raw"`     // of the file if it is not compressed, or once it is no more
 	Memory   int64          `json:"memory"`  // bytes of memory in it
 	Payload  int64          `json:"payload"` // bytes of files and pipes in it
 	Zeros    int64          `json:"zeros"`   // bytes of memory that need no room
@@ -134,7 +148,7 @@ func saveDocument(o save.Options, r *save.Result) saveJSON {
 	}
 	return saveJSON{
 		Schema: schema("save"), NoTwin: why, Image: path, ID: r.Manifest.ID, PID: o.PID, PIDs: pids, Then: string(o.Then),
-		Size: r.Stats.Size, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
+		Size: r.Stats.Size, Raw: r.Stats.Raw, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
 		Frozen: r.Frozen.Nanoseconds(), Fsync: r.Sync.Nanoseconds(), Total: r.Total.Nanoseconds(),
 		Warnings: notNil(r.Warnings),
 	}

@@ -72,7 +72,8 @@ type showJSON struct {
 	Image   string    `json:"image"`
 	ID      string    `json:"id"`
 	Format  int       `json:"format"`
-	Size    int64     `json:"size"`
+	Size    int64     `json:"size"` // of the file
+	Raw     int64     `json:"raw"`  // of the file if it is not compressed, or once it is no more
 	Created time.Time `json:"created"`
 	Engine  string    `json:"engine"`
 	Trigger string    `json:"trigger"`
@@ -132,7 +133,7 @@ type showMemory struct {
 func describe(path string, im *image.Image, i int) *showJSON {
 	m, p, s := im.Manifest(), im.Process(i), im.Stats()
 	d := &showJSON{
-		Schema: schema("show"), Image: path, ID: m.ID, Format: m.Version, Size: s.Size, Created: m.Created,
+		Schema: schema("show"), Image: path, ID: m.ID, Format: m.Version, Size: s.Size, Raw: s.Raw, Created: m.Created,
 		Engine: m.Engine, Trigger: m.Trigger,
 		Host:  showHost{m.Host.Name, m.Host.Kernel, m.Host.Arch, m.Host.CPU.Model},
 		Count: len(m.Processes),

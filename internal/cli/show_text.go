@@ -38,7 +38,11 @@ func showText(d *showJSON, now time.Time, columns int) string {
 	row("saved", "%s (%s) %s", d.Created.Local().Format("2006-01-02 15:04:05 -0700"),
 		humanize.RelTime(d.Created, now, "ago", "from now"), trigger)
 	row("where", "%s, Linux %s, %s, %s", d.Host.Name, d.Host.Kernel, d.Host.Arch, d.Host.CPU)
-	row("image", "%s, format %d, by ckpt %s, id %s", size(uint64(d.Size)), d.Format, d.Engine, d.ID)
+	packed := ""
+	if d.Raw != d.Size {
+		packed = ", compressed from " + size(uint64(d.Raw))
+	}
+	row("image", "%s%s, format %d, by ckpt %s, id %s", size(uint64(d.Size)), packed, d.Format, d.Engine, d.ID)
 	for i, p := range d.Parents {
 		name := ""
 		if i == 0 {

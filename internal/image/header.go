@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
+
+	"ckpt/internal/seekable"
 )
 
 // The ELF sizes and numbers that debug/elf does not name, see elf(5).
@@ -223,6 +226,9 @@ func appendLE(b []byte, v any) []byte {
 func readError(what string, err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return corrupt("%s: file ends too early", what)
+	}
+	if errors.Is(err, seekable.ErrCorrupt) {
+		return corrupt("%s: %w", what, err)
 	}
 	return fmt.Errorf("read %s: %w", what, err)
 }

@@ -14,6 +14,7 @@ import (
 // goroutines, but for Close.
 type Image struct {
 	file     *os.File
+	content  contents
 	manifest *Manifest
 	placed   *placed
 	owners   []owner
@@ -82,8 +83,11 @@ func read(f *os.File) (*Image, error) {
 		return nil, notImage("not a regular file")
 	}
 	im := &Image{file: f}
-	size := uint64(info.Size())
-	headers, segs, at, err := readHeaders(f, size)
+	if im.content, err = contentOf(f, uint64(info.Size())); err != nil {
+		return nil, err
+	}
+	size := im.content.size
+	headers, segs, at, err := readHeaders(im.content, min(size, im.content.budget))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +95,10 @@ func read(f *os.File) (*Image, error) {
 	if at.pos > size || at.len != size-at.pos || at.pos < alignUp(im.headers) {
 		return nil, corrupt("notes at %#x+%#x do not end with the file of %d bytes", at.pos, at.len, size)
 	}
-	notes, err := readNotes(f, at, headers)
+	if err := im.content.spend(im.headers + at.len); err != nil {
+		return nil, err
+	}
+	notes, err := readNotes(im.content, at, headers)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +138,10 @@ func (im *Image) readParts(root []Segment, limit uint64) error {
 			return corrupt("%s: headers and notes at %#x+%#x", m.partName(i), p.pos, p.len)
 		}
 		end = p.end()
-		segs, notes, err := readPart(im.file, p, m.Version)
+		if err := im.content.spend(p.len); err != nil {
+			return err
+		}
+		segs, notes, err := readPart(im.content, p, m.Version)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.partName(i), err)
 		}
@@ -184,8 +194,14 @@ func (im *Image) Manifest() *Manifest { return im.manifest }
 // Process is a process of the image by its index; 0 is the root.
 func (im *Image) Process(i int) *Process { return &im.manifest.Processes[i] }
 
-// File is the open file, to be mapped or read; Close closes it.
-func (im *Image) File() *os.File { return im.file }
+// File is the open file, in which a Piece is at its Pos, to be mapped or read;
+// nil if the image is compressed. Close closes it.
+func (im *Image) File() *os.File {
+	if im.Compressed() {
+		return nil
+	}
+	return im.file
+}
 
 // SameFile reports whether the image is in the file of that description.
 func (im *Image) SameFile(there os.FileInfo) bool {
@@ -196,7 +212,7 @@ func (im *Image) SameFile(there os.FileInfo) bool {
 // Stats says what is in the image; ZeroSkipped is not known any more.
 func (im *Image) Stats() Stats {
 	s := im.chunks.stats()
-	s.Size = int64(im.notes.end())
+	s.Size, s.Raw = int64(im.content.inFile), int64(im.notes.end())
 	return s
 }
 

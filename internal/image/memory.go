@@ -65,7 +65,7 @@ func (s *SpaceWriter) WriteMemory(addr uint64, p []byte) error {
 		return err
 	}
 	err := s.add(addr, p, s.w.reserved, func(b []byte, pos int64) error {
-		_, err := s.w.temp.file.WriteAt(b, pos)
+		_, err := s.w.file.WriteAt(b, pos)
 		return err
 	})
 	return s.w.fail(err)
@@ -81,7 +81,7 @@ func (s *SpaceWriter) Adopt(addr uint64, buf []byte) error {
 	if err := s.checkInRun(addr, uint64(len(buf))); err != nil {
 		return err
 	}
-	if _, err := s.w.temp.file.ReadAt(buf, s.Place(addr)); err != nil {
+	if _, err := s.w.file.ReadAt(buf, s.Place(addr)); err != nil {
 		return fmt.Errorf("read image %s back: %w", s.w.path, err)
 	}
 	return s.add(addr, buf, true, func([]byte, int64) error { return nil })
@@ -209,7 +209,7 @@ func (w *Writer) punchHoles() {
 		if h.len < punchMin {
 			continue
 		}
-		if err := sys.PunchHole(w.temp.file, int64(h.pos), int64(h.len)); err != nil {
+		if err := sys.PunchHole(w.file, int64(h.pos), int64(h.len)); err != nil {
 			return
 		}
 	}

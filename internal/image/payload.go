@@ -58,7 +58,7 @@ func (w *Writer) addExtent(src io.ReaderAt, off, size int64) (PayloadExtent, err
 			return PayloadExtent{}, fmt.Errorf("payload: read %d bytes at %d: %w", len(b), off+done, err)
 		}
 		at := pos + uint64(done)
-		if _, err := w.temp.file.WriteAt(b, int64(at)); err != nil {
+		if _, err := w.file.WriteAt(b, int64(at)); err != nil {
 			return PayloadExtent{}, w.fail(err)
 		}
 		chunks = append(chunks, Chunk{Pos: at, Len: uint32(len(b)), Sum: xxh3.Hash(b)})
@@ -134,7 +134,7 @@ func (r *payloadReader) ReadAt(p []byte, off int64) (int, error) {
 	for ; i < len(r.extents) && r.extents[i].Off < end; i++ {
 		e := r.extents[i]
 		from, to := max(off, e.Off), min(end, e.Off+e.Len)
-		if _, err := r.im.file.ReadAt(p[from-off:to-off], e.Pos+from-e.Off); err != nil {
+		if _, err := r.im.content.ReadAt(p[from-off:to-off], e.Pos+from-e.Off); err != nil {
 			return 0, readError("payload", err)
 		}
 	}

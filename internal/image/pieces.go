@@ -83,7 +83,7 @@ func (s SpaceReader) ReadMemory(addr uint64, p []byte) error {
 		return fmt.Errorf("read %d bytes at %#x: behind the end of all addresses", len(p), addr)
 	}
 	for _, x := range s.AppendPieces(nil, addr, end) {
-		if _, err := x.In.file.ReadAt(p[x.Addr-addr:x.Addr-addr+x.Len], int64(x.Pos)); err != nil {
+		if _, err := x.In.content.ReadAt(p[x.Addr-addr:x.Addr-addr+x.Len], int64(x.Pos)); err != nil {
 			return readError(fmt.Sprintf("memory at %#x", x.Addr), err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"sync"
 
 	"github.com/zeebo/xxh3"
@@ -18,6 +20,13 @@ import (
 // that is a parent's. progress may be nil; it is told how many bytes of memory and
 // payload were checked, by one goroutine at a time.
 func (im *Image) Verify(ctx context.Context, workers int, progress func(done, total int64)) error {
+	return im.VerifyInto(ctx, nil, workers, progress)
+}
+
+// VerifyInto is Verify, and writes all memory and payload of each image to the
+// places that they have in it if it is not compressed, if into gives something to
+// write to for it.
+func (im *Image) VerifyInto(ctx context.Context, into func(*Image) io.WriterAt, workers int, progress func(done, total int64)) error {
 	var before, all int64
 	for at := im; at != nil; at = at.parent {
 		all += at.chunks.bytes()
@@ -26,12 +35,12 @@ func (im *Image) Verify(ctx context.Context, workers int, progress func(done, to
 	if progress != nil {
 		within = func(done, _ int64) { progress(before+done, all) }
 	}
-	if err := im.verifyAlone(ctx, workers, within); err != nil {
+	if err := im.verifyAlone(ctx, into, workers, within); err != nil {
 		return err
 	}
 	for at := im; at.parent != nil; at = at.parent {
 		before += at.chunks.bytes()
-		if err := at.parent.verifyAlone(ctx, workers, within); err != nil {
+		if err := at.parent.verifyAlone(ctx, into, workers, within); err != nil {
 			return &LinkError{*at.manifest.Parent, err}
 		}
 	}
@@ -39,11 +48,14 @@ func (im *Image) Verify(ctx context.Context, workers int, progress func(done, to
 }
 
 // verifyAlone is Verify without the parents.
-func (im *Image) verifyAlone(ctx context.Context, workers int, progress func(done, total int64)) error {
+func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt, workers int, progress func(done, total int64)) error {
 	if err := im.verifyRest(ctx); err != nil {
 		return err
 	}
 	v := verifier{im: im, progress: progress}
+	if into != nil {
+		v.to = into(im)
+	}
 	for i := range v.count() {
 		n := v.chunk(i).Len
 		v.total += int64(n)
@@ -63,6 +75,7 @@ func (im *Image) verifyAlone(ctx context.Context, workers int, progress func(don
 // verifier hands the chunks of an image to the goroutines that check them.
 type verifier struct {
 	im       *Image
+	to       io.WriterAt
 	total    int64  // bytes of all chunks
 	longest  uint32 // bytes of the longest
 	progress func(done, total int64)
@@ -83,16 +96,24 @@ func (v *verifier) chunk(i int) Chunk {
 	return v.im.chunks.memory[i]
 }
 
-// take returns the index of a chunk to check. After an error there is no more;
-// those in front of the bad one are being checked already.
-func (v *verifier) take() (int, bool) {
+// take returns the indices [from, to) of chunks to check: one, or those that
+// begin in the same compressed frame, so that nobody waits for others to
+// decompress it. After an error there are no more; those in front of the bad one
+// are being checked already.
+func (v *verifier) take() (from, to int, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.err != nil || v.next == v.count() {
-		return 0, false
+		return 0, 0, false
 	}
+	from = v.next
 	v.next++
-	return v.next - 1, true
+	if packed := v.im.content.packed; packed != nil {
+		for end := uint64(packed.FrameEnd(int64(v.chunk(from).Pos))); v.next < v.count() && v.chunk(v.next).Pos < end; {
+			v.next++
+		}
+	}
+	return from, v.next, true
 }
 
 func (v *verifier) report(i int, err error) {
@@ -113,18 +134,40 @@ func (v *verifier) report(i int, err error) {
 func (v *verifier) work(ctx context.Context) {
 	buf := make([]byte, v.longest)
 	for ctx.Err() == nil {
-		i, ok := v.take()
+		from, to, ok := v.take()
 		if !ok {
 			return
 		}
-		c := v.chunk(i)
-		v.report(i, v.im.verifyChunk(i, c, buf[:c.Len]))
+		for i := from; i < to; i++ {
+			c := v.chunk(i)
+			err := v.gap(ctx, i)
+			if err == nil {
+				err = v.im.verifyChunk(i, c, buf[:c.Len])
+			}
+			if err == nil && v.to != nil {
+				_, err = v.to.WriteAt(buf[:c.Len], int64(c.Pos))
+			}
+			v.report(i, err)
+		}
 	}
+}
+
+// gap checks what is in front of a chunk of a compressed image and belongs to
+// nothing. That of a plain one is looked at by verifyRest.
+func (v *verifier) gap(ctx context.Context, i int) error {
+	if !v.im.Compressed() {
+		return nil
+	}
+	end := v.im.headers
+	if i > 0 {
+		end = v.chunk(i - 1).end()
+	}
+	return v.im.checkZero(ctx, end, v.chunk(i).Pos)
 }
 
 // verifyChunk reads a chunk into b, which is as long, and checks it.
 func (im *Image) verifyChunk(i int, c Chunk, b []byte) error {
-	if _, err := im.file.ReadAt(b, int64(c.Pos)); err != nil {
+	if _, err := im.content.ReadAt(b, int64(c.Pos)); err != nil {
 		return readError(im.describe(i, c), err)
 	}
 	if sum := xxh3.Hash(b); sum != c.Sum {
@@ -134,13 +177,20 @@ func (im *Image) verifyChunk(i int, c Chunk, b []byte) error {
 }
 
 // verifyRest checks that what is between the headers and the notes and in no
-// chunk is zero. Holes of the file are, so only what is on the disk is read.
+// chunk is zero. Holes of the file are, so only what is on the disk is read. Of
+// a compressed image it is what is behind the last chunk; see verifier.gap.
 func (im *Image) verifyRest(ctx context.Context) error {
-	data, err := sys.DataExtents(int(im.file.Fd()), int64(im.notes.pos))
-	if err != nil {
-		return fmt.Errorf("look for holes: %w", err)
-	}
 	at := im.headers // all in front of it is checked
+	chunks := slices.Concat(im.chunks.memory, im.chunks.payload)
+	data := [][2]int64{{0, int64(im.notes.pos)}}
+	if !im.Compressed() {
+		var err error
+		if data, err = sys.DataExtents(int(im.file.Fd()), int64(im.notes.pos)); err != nil {
+			return fmt.Errorf("look for holes: %w", err)
+		}
+	} else if n := len(chunks); n > 0 {
+		at, chunks = chunks[n-1].end(), nil
+	}
 	check := func(until uint64) error {
 		// Data extents are in order, as the gaps are: those behind us go.
 		for at < until && len(data) > 0 {
@@ -158,13 +208,11 @@ func (im *Image) verifyRest(ctx context.Context) error {
 		}
 		return nil
 	}
-	for _, list := range [][]Chunk{im.chunks.memory, im.chunks.payload} {
-		for _, c := range list {
-			if err := check(c.Pos); err != nil {
-				return err
-			}
-			at = c.end()
+	for _, c := range chunks {
+		if err := check(c.Pos); err != nil {
+			return err
 		}
+		at = c.end()
 	}
 	for _, p := range im.parts {
 		if err := check(p.pos); err != nil {
@@ -188,7 +236,7 @@ func (im *Image) checkZero(ctx context.Context, from, to uint64) error {
 			return err
 		}
 		b := buf[:min(to-from, uint64(len(buf)))]
-		if _, err := im.file.ReadAt(b, int64(from)); err != nil {
+		if _, err := im.content.ReadAt(b, int64(from)); err != nil {
 			return readError(fmt.Sprintf("file at %#x", from), err)
 		}
 		if !bytes.Equal(b, zeros[:len(b)]) {

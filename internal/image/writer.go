@@ -21,6 +21,10 @@ import (
 type Writer struct {
 	path string
 	temp *tempFile
+	// file is what everything is written to at its position: the temporary file,
+	// or a scratch file if the image is to be compressed.
+	file *os.File
+	pack *packer // nil if it is not
 
 	placed             *placed
 	objects, processes []*SpaceWriter
@@ -41,6 +45,7 @@ type Writer struct {
 // Stats says what is in an image, in bytes.
 type Stats struct {
 	Size        int64 // of the file
+	Raw         int64 // of the file if it is not compressed, or once it is no more
 	Memory      int64 // in chunks
 	ZeroSkipped int64 // in pages of zeros that were left out
 	Payload     int64 // bytes that are not memory
@@ -70,7 +75,7 @@ func Create(ctx context.Context, path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{path: path, temp: t}, nil
+	return &Writer{path: path, temp: t, file: t.file}, nil
 }
 
 // reserveMin is the shortest stretch of the file whose disk space is reserved
@@ -111,7 +116,7 @@ func (w *Writer) Layout(l Layout) error {
 			return err
 		}
 	}
-	return nil
+	return w.fail(w.pack.layout(w))
 }
 
 // Process takes the memory of the process with that index, after Layout.
@@ -121,17 +126,17 @@ func (w *Writer) Process(i int) *SpaceWriter { return w.processes[i] }
 func (w *Writer) Object(i int) *SpaceWriter { return w.objects[i] }
 
 // File is the image in the making, for who writes memory to its SpaceWriter.Place
-// himself.
-func (w *Writer) File() *os.File { return w.temp.file }
+// himself. It is not the image if that is to be compressed.
+func (w *Writer) File() *os.File { return w.file }
 
 // maxFiles stands in for the number of files, which Layout does not know.
 const maxFiles = 1 << 31
 
 func (w *Writer) reserve(at fileRange) error {
-	if at.len < reserveMin {
+	if at.len < reserveMin || w.pack != nil {
 		return nil
 	}
-	done, err := sys.Preallocate(w.temp.file, int64(at.pos), int64(at.len))
+	done, err := sys.Preallocate(w.file, int64(at.pos), int64(at.len))
 	w.reserved = w.reserved || done
 	return w.fail(err)
 }
@@ -143,15 +148,26 @@ func (w *Writer) fail(err error) error {
 		return nil
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("write image %s: it needs %d bytes: %w", w.path, w.planned, err)
+		return fmt.Errorf("write image %s: it needs %s: %w", w.path, w.needs(), err)
 	}
 	return fmt.Errorf("write image %s: %w", w.path, err)
+}
+
+// needs says how much disk space the image takes.
+func (w *Writer) needs() string {
+	if w.pack != nil {
+		return fmt.Sprintf("an estimated %d bytes", w.planned/usualRatio)
+	}
+	return fmt.Sprintf("%d bytes", w.planned)
 }
 
 // Finish writes all the rest: notes, headers, seal. m must list the very areas
 // that Layout was given; it is not changed. From here on the saved process is
 // no longer needed.
 func (w *Writer) Finish(m *Manifest) (Stats, error) {
+	if err := w.Compress(context.Background(), nil); err != nil {
+		return Stats{}, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.finished || w.payloadEnd == 0 {
@@ -174,14 +190,17 @@ func (w *Writer) Finish(m *Manifest) (Stats, error) {
 	}
 	w.finished, w.whole = true, m.Parent == nil
 	s := w.chunks.stats()
-	s.Size, s.ZeroSkipped = int64(size), int64(w.zero)
+	s.Size, s.Raw, s.ZeroSkipped = int64(size), int64(size), int64(w.zero)
+	if w.pack != nil {
+		s.Size = w.pack.size
+	}
 	return s, nil
 }
 
 // writeRest writes all that is not memory or payload, and returns the length of
 // the file.
 func (w *Writer) writeRest(m *Manifest) (uint64, error) {
-	f := w.temp.file
+	f := w.file
 	parts, end, err := w.writeParts(m)
 	if err != nil {
 		return 0, err
@@ -200,6 +219,9 @@ func (w *Writer) writeRest(m *Manifest) (uint64, error) {
 	if _, err := f.WriteAt(notes, int64(at.pos)); err != nil {
 		return 0, err
 	}
+	if w.pack != nil {
+		return at.end(), w.pack.finish(w, headers, int64(at.end()))
+	}
 	_, err = f.WriteAt(headers, 0)
 	return at.end(), err
 }
@@ -215,7 +237,7 @@ func (w *Writer) writeParts(m *Manifest) (parts []part, end uint64, err error) {
 		}
 		p, b := encodePart(segs, notes, alignPart(end))
 		parts, end = append(parts, p), p.end()
-		_, err = w.temp.file.WriteAt(b, int64(p.pos))
+		_, err = w.file.WriteAt(b, int64(p.pos))
 		return err
 	}
 	for _, segs := range w.placed.objects {
@@ -288,8 +310,10 @@ func (w *Writer) Publish(o CommitOptions) error {
 	if !w.finished || w.temp.file == nil {
 		return errors.New("image is not finished")
 	}
-	defer w.temp.remove()
-	w.punchHoles()
+	defer w.Abort()
+	if w.pack == nil {
+		w.punchHoles()
+	}
 	if err := w.temp.publish(o.Fsync); err != nil {
 		return w.fail(err)
 	}
@@ -318,4 +342,7 @@ func (w *Writer) Commit(m *Manifest, o CommitOptions) (Stats, error) {
 
 // Abort gives up: it removes the temporary file. After Publish it does
 // nothing, so that it can be deferred.
-func (w *Writer) Abort() { w.temp.remove() }
+func (w *Writer) Abort() {
+	w.temp.remove()
+	w.pack.close()
+}

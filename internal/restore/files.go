@@ -214,7 +214,11 @@ func (f *files) renumber() error {
 		return err
 	}
 	for im := f.p.image; im != nil; im = im.Parent() {
-		if f.imageFDs[im], err = f.moveAway(im.File()); err != nil {
+		content := im.File()
+		if unpacked := f.p.unpacked[im]; unpacked != nil {
+			content = unpacked
+		}
+		if f.imageFDs[im], err = f.moveAway(content); err != nil {
 			return err
 		}
 	}

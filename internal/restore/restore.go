@@ -19,6 +19,7 @@ import (
 	"ckpt/internal/emit"
 	"ckpt/internal/image"
 	"ckpt/internal/plan"
+	"ckpt/internal/sys"
 )
 
 // verifyWorkers is how many goroutines compute checksums.
@@ -48,7 +49,7 @@ func restore(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { p.Close() }()
-	if err := p.image.Verify(ctx, verifyWorkers, o.Progress); err != nil {
+	if err := p.image.VerifyInto(ctx, p.unpack, verifyWorkers, o.Progress); err != nil {
 		return fmt.Errorf("%s: %w", o.Path, err)
 	}
 	c, err := p.compile()
@@ -116,17 +117,20 @@ func Compile(o Options) (*plan.Plan, error) {
 
 // preparation is a restore before its plan: the image and the open files.
 type preparation struct {
-	o       Options
-	image   *image.Image
-	m       *image.Manifest
-	members []*member
-	process *image.Process // of the first one
-	thread  *image.Thread  // and of that the first one that lives
-	lineage *lineage
-	vdsos   []*vdso // by index of the member, see compile
-	host    *host
-	files   *files
-	ownPID  int // of restore
+	o     Options
+	image *image.Image
+	// unpacked is where the contents of compressed images are put, for the
+	// interpreter to read them.
+	unpacked map[*image.Image]*os.File
+	m        *image.Manifest
+	members  []*member
+	process  *image.Process // of the first one
+	thread   *image.Thread  // and of that the first one that lives
+	lineage  *lineage
+	vdsos    []*vdso // by index of the member, see compile
+	host     *host
+	files    *files
+	ownPID   int // of restore
 	// guardian is what restore becomes if the process keeps its id; nil: it
 	// becomes the process. The interpreter writes its messages to the one end
 	// of a pipe then.
@@ -147,7 +151,16 @@ func prepare(o Options) (*preparation, error) {
 	if o.Warn == nil {
 		o.Warn = func(string, string) {}
 	}
-	p := &preparation{o: o, image: im, m: im.Manifest()}
+	p := &preparation{o: o, image: im, m: im.Manifest(), unpacked: map[*image.Image]*os.File{}}
+	for at := im; at != nil; at = at.Parent() {
+		if !at.Compressed() {
+			continue
+		}
+		if p.unpacked[at], err = sys.CreateMemfd("ckpt-image", 0); err != nil {
+			p.Close()
+			return nil, fmt.Errorf("decompress %s: %w", at.Path(), err)
+		}
+	}
 	if err := p.open(); err != nil {
 		p.Close()
 		return nil, err
@@ -192,6 +205,17 @@ func (p *preparation) Close() {
 		p.files.Close()
 	}
 	_ = p.image.Close() // only read
+	for _, f := range p.unpacked {
+		_ = f.Close()
+	}
+}
+
+// unpack is where the content of an image is put, if that is needed.
+func (p *preparation) unpack(im *image.Image) io.WriterAt {
+	if f := p.unpacked[im]; f != nil {
+		return f
+	}
+	return nil
 }
 
 // payload is RestoreContext.Payload.

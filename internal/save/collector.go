@@ -308,6 +308,11 @@ func (c *collector) finishTwins(ctx context.Context) error {
 			m.readLater()
 		}
 	}
+	if c.o.Compress > 0 {
+		if err := c.compress(ctx); err != nil {
+			return err
+		}
+	}
 	for _, m := range c.members {
 		if err := m.finishTwin(ctx); err != nil {
 			return m.named(err)

@@ -88,25 +88,14 @@ func (q *pieces) next() (p image.Run, ok bool) {
 }
 
 func (c *copier) piece(r image.Run, buf []byte) error {
-	n, err := c.mem.ReadAt(buf, int64(r.Start))
-	switch {
-	case err == nil:
-	case err == io.EOF:
-		// Unlike a page that is not there, which is EIO (mem_rw in
-		// fs/proc/base.c).
-		return fmt.Errorf("the memory of the process is gone: %w", proc.ErrGone)
-	case errors.Is(err, syscall.EIO):
-		// Pages of a mapped file beyond its end: the process itself gets
-		// SIGBUS there, and will again.
-		if a := areaAt(c.areas, r.Start); a == nil || a.Kind != image.PrivateFile && a.Kind != image.SharedFile {
-			return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
-		}
-		n -= n % pageSize
-		if err := c.image.SkipMemory(r.Start+uint64(n), r.Len-uint64(n)); err != nil {
+	n, err := c.read(buf, r.Start)
+	if err != nil {
+		return err
+	}
+	if rest := r.Len - uint64(n); rest > 0 {
+		if err := c.image.SkipMemory(r.Start+uint64(n), rest); err != nil {
 			return err
 		}
-	default:
-		return fmt.Errorf("read the process's memory at %#x: %w", r.Start+uint64(n), err)
 	}
 	if n > 0 {
 		if err := c.image.WriteMemory(r.Start, buf[:n]); err != nil {
@@ -115,6 +104,26 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 	}
 	c.step(r.Len)
 	return nil
+}
+
+// read is an image.ReadMemory.
+func (c *copier) read(buf []byte, addr uint64) (n int, err error) {
+	n, err = c.mem.ReadAt(buf, int64(addr))
+	switch {
+	case err == nil:
+		return n, nil
+	case err == io.EOF:
+		// Unlike a page that is not there, which is EIO (mem_rw in
+		// fs/proc/base.c).
+		return 0, fmt.Errorf("the memory of the process is gone: %w", proc.ErrGone)
+	case errors.Is(err, syscall.EIO):
+		// Pages of a mapped file beyond its end: the process itself gets
+		// SIGBUS there, and will again.
+		if a := areaAt(c.areas, addr); a != nil && (a.Kind == image.PrivateFile || a.Kind == image.SharedFile) {
+			return n - n%pageSize, nil
+		}
+	}
+	return 0, fmt.Errorf("read the process's memory at %#x: %w", addr+uint64(n), err)
 }
 
 // areaAt finds the area that contains addr by binary search; nil if none does.

@@ -27,6 +27,9 @@ type Options struct {
 	// the directory). Without it a crash of the machine may lose the image,
 	// though never the one it replaces together with it.
 	Sync bool
+	// Compress is the level of zstd, from 1 to 22, that the image is compressed
+	// with; 0: it is not.
+	Compress int
 	// Timeout bounds the wait for the process to stop.
 	Timeout time.Duration
 	Trigger string // image.TriggerCommand or image.TriggerSignal

@@ -72,6 +72,11 @@ func save(ctx context.Context, o Options) (*Result, error) {
 		return nil, &StoreError{o.Path, err}
 	}
 	defer w.Abort()
+	if o.Compress > 0 {
+		if err := w.CompressWith(o.Compress); err != nil {
+			return nil, &StoreError{o.Path, err}
+		}
+	}
 
 	pfs := proc.Host()
 	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, given: o.Given, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}

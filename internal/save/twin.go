@@ -94,7 +94,7 @@ type twinWriter struct {
 // finishTwin takes from the twin what was not taken while the process stood
 // still.
 func (m *member) finishTwin(ctx context.Context) error {
-	if len(m.later) > 0 {
+	if len(m.later) > 0 && m.c.o.Compress == 0 {
 		if err := m.copyTwin(ctx); err != nil {
 			return err
 		}
