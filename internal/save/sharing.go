@@ -3,7 +3,9 @@ package save
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 
 	"ckpt/internal/image"
@@ -96,25 +98,50 @@ func (k *kin) checkSharers(subjects []*subject) error {
 	if err != nil {
 		return err
 	}
-	for _, pid := range pids {
-		if inside[pid] != nil || slices.Contains(k.helpers, pid) {
-			continue
+	pids = slices.DeleteFunc(pids, func(pid int) bool { return inside[pid] != nil || slices.Contains(k.helpers, pid) })
+	for _, found := range searchSharers(all, pids) {
+		s, pid := inside[found.with], found.pid
+		st, err := k.fs.Process(pid).Status()
+		if err != nil || st.TracerPid != 0 && k.tracedWith(relative{pid, s.pid}, st.TracerPid) {
+			continue // it has ended, or was made by another save for a moment
 		}
-		for _, g := range all {
-			at, found, err := g.search(pid)
-			if err != nil || !found {
-				continue // it has ended, or is somebody else's
-			}
-			s := inside[g.pids[at]]
-			st, err := k.fs.Process(pid).Status()
-			if err != nil || st.TracerPid != 0 && k.tracedWith(relative{pid, s.pid}, st.TracerPid) {
-				break // it has ended, or was made by another save for a moment
-			}
-			if inside[st.PPid] != nil {
-				break // it has just been made, and belongs to them
-			}
-			s.refuse("process", fmt.Sprintf("shares its %s with process %d (%s), which would not be saved with it", g.name, pid, st.Name), "wait until that has ended")
+		if inside[st.PPid] != nil {
+			continue // it has just been made, and belongs to them
 		}
+		s.refuse("process", fmt.Sprintf("shares its %s with process %d (%s), which would not be saved with it", found.what.name, pid, st.Name), "wait until that has ended")
 	}
 	return nil
+}
+
+// sharer is a process that shares something with one of those that are saved.
+type sharer struct {
+	pid, with int
+	what      *sharing
+}
+
+// searchSharers finds those of the processes that share one of these with one of
+// the groups: by hand, since the kernel keeps no list. There can be thousands, so
+// that all processors search.
+func searchSharers(all []*sharing, pids []int) []sharer {
+	found := make([][]sharer, runtime.GOMAXPROCS(0))
+	share := (len(pids) + len(found) - 1) / len(found)
+	var searching sync.WaitGroup
+	for i := range found {
+		part := pids[min(i*share, len(pids)):min((i+1)*share, len(pids))]
+		searching.Go(func() {
+			for _, pid := range part {
+				for _, g := range all {
+					if g.what == sys.ShareActions {
+						continue // who shares them shares memory, too (clone(2))
+					}
+					// An error is that it has ended, or is somebody else's.
+					if at, ok, err := g.search(pid); err == nil && ok {
+						found[i] = append(found[i], sharer{pid, g.pids[at], g})
+					}
+				}
+			}
+		})
+	}
+	searching.Wait()
+	return slices.Concat(found...)
 }
