@@ -80,6 +80,9 @@ func engine(pid, tid int, where string, counting *bool) error {
 	if err != nil {
 		return err
 	}
+	if err := ask(in, 3); err != nil {
+		return err
+	}
 	twin, err := in.Twin()
 	if err != nil {
 		return err
@@ -88,7 +91,7 @@ func engine(pid, tid int, where string, counting *bool) error {
 	if err != nil {
 		return err
 	}
-	if err := twin.Open(mem); err != nil {
+	if _, err := twin.Open(mem, noCalls); err != nil {
 		return err
 	}
 	*counting = where != "mapping"

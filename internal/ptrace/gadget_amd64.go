@@ -28,11 +28,53 @@ type Gadgets struct {
 	SyscallRet uint64 // syscall; ret
 	RestoreRT  uint64 // mov $15, %rax; syscall, the end of every signal handler
 	PopRaxRet  uint64 // pop %rax; ret
+	PopRdiRet  uint64 // pop %rdi; ret, mostly the end of a pop %r15; ret
+	PopRsiRet  uint64 // pop %rsi; ret, likewise
+}
+
+// gadget is one of Gadgets with its code.
+type gadget struct {
+	at   *uint64
+	code string
+}
+
+func (g *Gadgets) list() []gadget {
+	return []gadget{
+		{&g.Syscall, "\x0f\x05"},
+		{&g.SyscallRet, "\x0f\x05\xc3"},
+		{&g.RestoreRT, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05"},
+		{&g.PopRaxRet, "\x58\xc3"},
+		{&g.PopRdiRet, "\x5f\xc3"},
+		{&g.PopRsiRet, "\x5e\xc3"},
+	}
 }
 
 // Cures reports whether the gadgets allow self-curing injection.
 func (g Gadgets) Cures() bool {
 	return g.SyscallRet != 0 && (g.RestoreRT != 0 || g.PopRaxRet != 0)
+}
+
+// Chain reports whether the gadgets allow Ask to make several calls one after
+// the other.
+func (g Gadgets) Chain() bool {
+	return g.Cures() && g.PopRaxRet != 0 && g.PopRdiRet != 0 && g.PopRsiRet != 0
+}
+
+// Hold reports whether gadgets that were found in a running process allow
+// self-curing injection, and are still there now that it stands.
+func (g Gadgets) Hold(mem io.ReaderAt, texts []Text) bool {
+	for _, x := range g.list() {
+		if *x.at == 0 {
+			continue
+		}
+		end := *x.at + uint64(len(x.code))
+		now := make([]byte, len(x.code))
+		if _, err := mem.ReadAt(now, int64(*x.at)); err != nil || string(now) != x.code ||
+			!slices.ContainsFunc(texts, func(t Text) bool { return t.Start <= *x.at && end <= t.End }) {
+			return false
+		}
+	}
+	return g.Cures()
 }
 
 // Bounds of the search. A libc has all gadgets in its first few hundred
@@ -41,10 +83,13 @@ const (
 	gadgetWindow  = 64 << 10
 	gadgetOverlap = 16
 	gadgetTotal   = 256 << 20
+	// gadgetMore is how much is read for gadgets that only save time.
+	gadgetMore = 1 << 20
 )
 
 // FindGadgets searches the areas, likely ones first, until it has what
-// self-curing injection needs, at most 256 MiB of them. It is ErrNoGadget if
+// self-curing injection needs, at most 256 MiB of them, and for the rest in the
+// first 1 MiB. It is ErrNoGadget if
 // there is not even a bare system call instruction. Precondition: the process
 // does not run, or areas that it unmaps meanwhile are passed over.
 func FindGadgets(mem io.ReaderAt, texts []Text) (Gadgets, error) {
@@ -61,10 +106,10 @@ func FindGadgets(mem io.ReaderAt, texts []Text) (Gadgets, error) {
 			size := min(x.End-at, gadgetWindow, left)
 			n, err := mem.ReadAt(buf[:size], int64(at))
 			g.search(buf[:n], at)
-			if g.Cures() {
+			left -= uint64(n)
+			if g.Chain() || g.Cures() && gadgetTotal-left >= gadgetMore {
 				return g, nil
 			}
-			left -= uint64(n)
 			if err != nil || n <= gadgetOverlap || at+uint64(n) >= x.End {
 				break
 			}
@@ -94,15 +139,12 @@ func rank(path string) int {
 
 // search notes the first of each gadget in b, which stands at address at.
 func (g *Gadgets) search(b []byte, at uint64) {
-	find := func(to *uint64, code string) {
-		if *to == 0 {
-			if i := bytes.Index(b, []byte(code)); i >= 0 {
-				*to = at + uint64(i)
-			}
+	for _, x := range g.list() {
+		if *x.at != 0 {
+			continue
+		}
+		if i := bytes.Index(b, []byte(x.code)); i >= 0 {
+			*x.at = at + uint64(i)
 		}
 	}
-	find(&g.Syscall, "\x0f\x05")
-	find(&g.SyscallRet, "\x0f\x05\xc3")
-	find(&g.RestoreRT, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05")
-	find(&g.PopRaxRet, "\x58\xc3")
 }

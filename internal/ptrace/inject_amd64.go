@@ -25,6 +25,7 @@ type Options struct {
 	Stack   Range         // the area [stack], if every thread of the target is stopped; else zero
 	Shared  Range         // one of those that Share gave, for all threads but the one that shares
 	Stale   bool          // the target has a mapping that IsScratch
+	Ignored uint64        // signals that the process takes no notice of: bit n-1 for signal n
 	Handler Handler       // see RestartRegs; only for the cure
 	Timeout time.Duration // for each call; 0 means 10 seconds
 }
@@ -73,6 +74,7 @@ type Injector struct {
 	mapped Range  // the mapping instead of the stack
 	shared Range  // the mapping beside the stack
 
+	quiet                 syscall.Signal // that the thread takes no notice of; 0: there is none
 	masked, moved, closed bool
 
 	child    int       // thread that the last call made
@@ -126,6 +128,7 @@ func (in *Injector) open() (err error) {
 	if in.mask, err = t.SigMask(); err != nil {
 		return err
 	}
+	in.quiet = quietSignal(in.o.Ignored &^ in.mask)
 	xstate, err := t.XState()
 	if err != nil {
 		return err

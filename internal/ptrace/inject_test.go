@@ -83,10 +83,13 @@ func TestInject(t *testing.T) {
 
 func testInject(t *testing.T, g *target, useStack bool) {
 	locked(t)
-	for range 5 {
+	for round := range 5 {
 		all := g.stopAll()
 		th := all[g.tid]
 		o, _ := g.options()
+		if round%2 == 1 {
+			o.Ignored = 0 // queries are calls then
+		}
 		stack := o.Stack
 		if !useStack {
 			o.Stack = ptrace.Range{}
@@ -148,6 +151,9 @@ func queries(t *testing.T, in *ptrace.Injector, pid int, sp uint64) {
 		t.Errorf("rt_sigaction left % x", sa)
 	}
 
+	if err := ask(in, 70); err != nil { // more than one chain
+		t.Error(err)
+	}
 	if _, err := in.Call(abi.SysClose, ^uint64(0)); !errors.Is(err, syscall.EBADF) {
 		t.Errorf("close(-1): %v, want EBADF", err)
 	}

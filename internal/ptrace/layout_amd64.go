@@ -18,6 +18,7 @@ type Range struct{ Start, End uint64 }
 //	         | mark                                |
 //	         | signal frame that cures the target  |
 //	sp       +-------------------------------------+  stack of injected calls
+//	         | calls that Ask chains               |
 //	         | signal frame that reaps a child     |
 //	reapSP   +-------------------------------------+  stack of the call that makes it
 //	         | signal frame that ends a child      |
@@ -49,7 +50,7 @@ func layoutBelow(end uint64, n int, g Gadgets) layout {
 	l.scratch = l.end - scratchSize
 	l.frame = frameBelow(l.scratch-uint64(len(mark)), n)
 	l.sp = l.frame - way
-	l.reap = frameBelow(l.sp, 0)
+	l.reap = frameBelow(l.sp-chainRoom, 0)
 	l.reapSP = l.reap - way
 	l.twin = frameBelow(l.reapSP, 0)
 	l.twinSP = l.twin - way

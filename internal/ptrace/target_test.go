@@ -237,6 +237,16 @@ func options(pid int) (o ptrace.Options, maps string, err error) {
 			texts = append(texts, ptrace.Text{Start: from, End: to, Path: path})
 		}
 	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return o, "", err
+	}
+	_, caught, _ := strings.Cut(string(status), "SigCgt:\t")
+	set, err := strconv.ParseUint(caught[:16], 16, 64)
+	if err != nil {
+		return o, "", err
+	}
+	o.Ignored = ^set
 	o.Mem = mem
 	o.Gadgets, err = ptrace.FindGadgets(mem, texts)
 	return o, string(b), err

@@ -234,33 +234,58 @@ const (
 )
 
 // Open makes the twin ready for calls: with a table of descriptors that is
-// empty, and memory of its own. mem is the twin's memory. A kernel before 5.9
-// can not (syscall.ENOSYS or EINVAL).
-func (w *Twin) Open(mem Memory) error {
+// empty, and memory of its own. mem is the twin's memory. Before anything of the
+// twin changes that it has from the process, it executes the calls that queries
+// lists for scratch memory at an address; Open gives them with their results. A
+// kernel before 5.9 can not (syscall.ENOSYS or EINVAL).
+func (w *Twin) Open(mem Memory, queries func(scratch uint64) []SystemCall) ([]SystemCall, error) {
 	w.mem = mem
-	// No batch yet: its breakpoint is a signal that changes an action which
-	// ignores it (force_sig_info_to_task in kernel/signal.c).
-	if _, err := w.Call(abi.SysCloseRange, 0, 1<<32-1, closeUnshare); err != nil {
-		return fmt.Errorf("take a descriptor table of its own: %w", err)
+	if err := w.mapMemory(); err != nil {
+		return nil, fmt.Errorf("scratch memory: %w", err)
 	}
+	at, _ := w.Scratch()
+	calls := queries(at)
+	n := len(calls)
 	// Whoever reaps it may take long for that, or never do it. In the program's
 	// session and group it would keep their ids from being given again.
-	if _, err := w.Call(abi.SysSetsid); err != nil {
-		return fmt.Errorf("begin a session of its own: %w", err)
+	calls = append(calls,
+		SystemCall{Nr: abi.SysCloseRange, Args: [6]uint64{0, 1<<32 - 1, closeUnshare}},
+		SystemCall{Nr: abi.SysSetsid})
+	// The breakpoint at the end of a batch is a signal that changes an action
+	// which ignores it (force_sig_info_to_task in kernel/signal.c).
+	if err := w.Batch(calls); err != nil {
+		return nil, err
 	}
-	at, err := w.Call(abi.SysMmap, 0, twinScratch, syscall.PROT_READ|syscall.PROT_WRITE,
-		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0)
+	if r := calls[n].Result; r != 0 {
+		return nil, fmt.Errorf("take a descriptor table of its own: %w", syscall.Errno(-r))
+	}
+	if r := calls[n+1].Result; r < 0 {
+		return nil, fmt.Errorf("begin a session of its own: %w", syscall.Errno(-r))
+	}
+	return calls[:n], nil
+}
+
+// mapMemory maps scratch memory, and the code of batch behind it. Where memory
+// may not be executed, each call is injected by itself.
+func (w *Twin) mapMemory() error {
+	mmap := func(size, prot uint64) (uint64, error) {
+		return w.Call(abi.SysMmap, 0, size, prot, syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0)
+	}
+	const data = syscall.PROT_READ | syscall.PROT_WRITE
+	at, err := mmap(twinScratch+pageSize, data|syscall.PROT_EXEC)
+	code := at + twinScratch
 	if err != nil {
-		return fmt.Errorf("scratch memory: %w", err)
+		if at, err = mmap(twinScratch, data); err != nil {
+			return err
+		}
+		w.scratch = at
+		if code, err = mmap(pageSize, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
+			return nil
+		}
 	}
 	w.scratch = at
-	// Where memory may not be executed, each call is injected by itself.
-	if at, err = w.Call(abi.SysMmap, 0, pageSize, syscall.PROT_READ|syscall.PROT_EXEC,
-		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS, ^uint64(0), 0); err != nil {
-		return nil
-	}
-	if _, err := mem.WriteAt(batchCode(), int64(at)); err == nil {
-		w.code = at
+	if _, err := w.mem.WriteAt(batchCode(), int64(code)); err == nil {
+		w.code = code
 	}
 	return nil
 }

@@ -56,8 +56,14 @@ func calls(t *testing.T, twin *ptrace.Twin) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := twin.Open(mem); err != nil {
+	told, err := twin.Open(mem, func(at uint64) []ptrace.SystemCall {
+		return []ptrace.SystemCall{{Nr: abi.SysGetpid}, {Nr: abi.SysRtSigaction, Args: [6]uint64{uint64(syscall.SIGTRAP), 0, at, 8}}}
+	})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if len(told) != 2 || told[0].Result != int64(twin.Tid()) || told[1].Result != 0 {
+		t.Errorf("calls of Open: %+v", told)
 	}
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", twin.Tid()))
 	if err != nil || len(fds) > 0 {

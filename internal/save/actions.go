@@ -2,7 +2,9 @@ package save
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"syscall"
 
 	"ckpt/internal/abi"
 	"ckpt/internal/ptrace"
@@ -44,28 +46,32 @@ func decodeActions(b []byte) map[int]abi.SigAction {
 	return actions
 }
 
-// twinActions asks a twin for the actions of the process's signals, which it
-// has as well.
-func twinActions(twin *ptrace.Twin) (map[int]abi.SigAction, error) {
-	at, _ := twin.Scratch()
-	calls := actionCalls(at)
-	if err := twin.Batch(calls); err != nil {
-		return nil, fmt.Errorf("ask the copy of the process for its signal actions: %w", err)
-	}
-	for _, c := range calls {
+// forkQueries are all that a fork can tell of the process: its signal actions,
+// fetched to at, and forkCalls.
+func forkQueries(at uint64) []ptrace.SystemCall {
+	calls := forkCalls(at + actionsSize)
+	return append(actionCalls(at), calls[:]...)
+}
+
+// askTwin takes what a twin was asked for of the process, which it has as well.
+func (m *member) askTwin(calls []ptrace.SystemCall) (err error) {
+	actions, attributes := calls[:len(calls)-asksOfForks], calls[len(calls)-asksOfForks:]
+	for _, c := range actions {
 		if c.Result != 0 {
-			return nil, fmt.Errorf("ask the copy of the process for its signal actions: signal %d: error %d", c.Args[0], -c.Result)
+			return fmt.Errorf("ask the copy of the process for its signal actions: signal %d: %w", c.Args[0], syscall.Errno(-c.Result))
 		}
 	}
 	b := make([]byte, actionsSize)
-	if _, err := twin.Memory().ReadAt(b, int64(at)); err != nil {
-		return nil, fmt.Errorf("ask the copy of the process for its signal actions: %w", err)
+	at, _ := m.twin.Scratch()
+	if _, err := m.twin.Memory().ReadAt(b, int64(at)); err != nil {
+		return fmt.Errorf("ask the copy of the process for its signal actions: %w", err)
 	}
-	return decodeActions(b), nil
+	m.p.Signals.Actions = decodeActions(b)
+	return m.forkAnswers(attributes)
 }
 
-// signalActions is twinActions for a process that has no twin.
-func (r *remote) signalActions() map[int]abi.SigAction {
+// askItself asks the process itself for the same, one call after the other.
+func (m *member) askItself(r *remote) {
 	for _, c := range actionCalls(r.scratch) {
 		r.call("signal actions", c.Nr, c.Args[:]...)
 	}
@@ -74,7 +80,21 @@ func (r *remote) signalActions() map[int]abi.SigAction {
 		r.err = r.in.ReadScratch(0, b)
 	}
 	if r.err != nil {
-		return nil
+		return
 	}
-	return decodeActions(b)
+	m.p.Signals.Actions = decodeActions(b)
+	attributes := forkCalls(r.scratch)
+	for i := range attributes {
+		c := &attributes[i]
+		v, err := r.in.Call(c.Nr, c.Args[:]...)
+		var failed syscall.Errno
+		switch c.Result = int64(v); {
+		case errors.As(err, &failed):
+			c.Result = -int64(failed)
+		case err != nil:
+			r.err = err
+			return
+		}
+	}
+	r.err = m.forkAnswers(attributes[:])
 }

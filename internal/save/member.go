@@ -15,7 +15,7 @@ type member struct {
 	c        *collector
 	index    int // among all, and in the manifest
 	frozen   *frozen
-	code     injectable
+	code     ptrace.Gadgets
 	s        *subject
 	p        image.Process
 	vmas     []proc.VMA

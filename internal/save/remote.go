@@ -1,9 +1,11 @@
 package save
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"ckpt/internal/abi"
@@ -42,21 +44,6 @@ func (r *remote) call(what string, nr uint64, args ...uint64) uint64 {
 	return v
 }
 
-// optional is call for queries that some kernels do not know.
-func (r *remote) optional(what string, nr uint64, args ...uint64) (uint64, bool) {
-	if r.err != nil {
-		return 0, false
-	}
-	v := r.call(what, nr, args...)
-	if r.err == nil {
-		return v, true
-	}
-	if errors.Is(r.err, syscall.EINVAL) || errors.Is(r.err, syscall.ENOSYS) {
-		r.err = nil
-	}
-	return 0, false
-}
-
 // words reads n 64-bit words of scratch memory.
 func (r *remote) words(n int) []uint64 {
 	w := make([]uint64, n)
@@ -73,31 +60,70 @@ func (r *remote) words(n int) []uint64 {
 	return w
 }
 
-// word32 reads the int at the start of scratch memory.
-func (r *remote) word32() int32 { return int32(r.words(1)[0]) }
+// unanswered is what is in scratch memory before queries: none answers that.
+const unanswered = ^uint64(0)
 
-// brk fetches the end of the heap.
-func (r *remote) brk() image.Addr {
-	return image.Addr(r.call("program break", abi.SysBrk, 0))
+// ask makes the process execute queries, and reads so many words of answers. A
+// query's destination is scratch memory.
+func (r *remote) ask(what string, words int, queries ...ptrace.Query) []uint64 {
+	if r.err == nil {
+		r.err = r.in.WriteScratch(0, blank(words))
+	}
+	if r.err == nil {
+		r.err = ptrace.Ask([]*ptrace.Injector{r.in}, func(*ptrace.Injector) []ptrace.Query { return queries })
+	}
+	w := r.words(words)
+	if r.err == nil && slices.Contains(w, unanswered) {
+		r.err = fmt.Errorf("ask the process for its %s: no answer", what)
+	}
+	return w
 }
 
-// intervalTimers fetches the three setitimer(2) timers.
-func (r *remote) intervalTimers() (t [3]image.IntervalTimer) {
-	for which := range t {
-		r.call("interval timer", abi.SysGetitimer, uint64(which), r.scratch)
-		w := r.words(4)
-		t[which] = image.IntervalTimer{
-			Interval: int64(w[0])*1e6 + int64(w[1]),
-			Value:    int64(w[2])*1e6 + int64(w[3]),
+// blank is scratch memory of so many words without answers.
+func blank(words int) []byte { return bytes.Repeat([]byte{0xff}, 8*words) }
+
+// timerWords is the length of struct itimerval and struct itimerspec.
+const timerWords = 4
+
+// own fetches what belongs to the process and that a twin of it does not have:
+// its setitimer(2) timers, and whether orphans come to it.
+func (r *remote) own(p *image.Process) {
+	var queries []ptrace.Query
+	for which := range uint64(3) {
+		queries = append(queries, ptrace.Query{Nr: abi.SysGetitimer, Arg1: which, Arg2: r.scratch + which*8*timerWords})
+	}
+	const subreaper = 3 * timerWords
+	queries = append(queries, ptrace.Query{Nr: abi.SysPrctl, Arg1: abi.PrGetChildSubreaper, Arg2: r.scratch + 8*subreaper})
+	w := r.ask("interval timers", subreaper+1, queries...)
+	for i := range p.Timers.Interval {
+		t := w[i*timerWords:]
+		p.Timers.Interval[i] = image.IntervalTimer{Interval: int64(t[0])*1e6 + int64(t[1]), Value: int64(t[2])*1e6 + int64(t[3])}
+	}
+	p.Attributes.Subreaper = int32(w[subreaper]) != 0
+}
+
+// timersAtOnce is how many timers' answers scratch memory has room for.
+const timersAtOnce = 64
+
+// posixTimers fetches what /proc does not tell of timers: the time they have left.
+func (r *remote) posixTimers(timers []proc.Timer) (all []image.POSIXTimer) {
+	for some := range slices.Chunk(timers, timersAtOnce) {
+		var queries []ptrace.Query
+		for i, t := range some {
+			queries = append(queries, ptrace.Query{Nr: abi.SysTimerGettime, Arg1: uint64(t.ID), Arg2: r.scratch + uint64(i)*8*timerWords})
+		}
+		w := r.ask("timers", len(some)*timerWords, queries...)
+		for i, t := range some {
+			all = append(all, r.posixTimer(t, w[i*timerWords:]))
 		}
 	}
-	return t
+	return all
 }
 
-// posixTimer fetches what /proc does not tell of a timer: the time it has left.
-func (r *remote) posixTimer(t proc.Timer) image.POSIXTimer {
+func (r *remote) posixTimer(t proc.Timer, left []uint64) image.POSIXTimer {
 	p := image.POSIXTimer{
 		ID: t.ID, Clock: t.Clock, Notify: t.Notify, Signal: t.Signal, SigValue: t.SigValue,
+		Interval: int64(left[0])*1e9 + int64(left[1]), Value: int64(left[2])*1e9 + int64(left[3]),
 	}
 	if t.ThreadDirected() {
 		p.TID = t.Target
@@ -105,65 +131,65 @@ func (r *remote) posixTimer(t proc.Timer) image.POSIXTimer {
 			p.Notify = sigevNone // nobody is told any more
 		}
 	}
-	r.call(fmt.Sprintf("timer %d", t.ID), abi.SysTimerGettime, uint64(t.ID), r.scratch)
-	w := r.words(4)
-	p.Interval = int64(w[0])*1e9 + int64(w[1])
-	p.Value = int64(w[2])*1e9 + int64(w[3])
 	p.Overrun = int(r.call(fmt.Sprintf("overruns of timer %d", t.ID), abi.SysTimerGetoverrun, uint64(t.ID)))
 	return p
 }
 
-// attributes fetches the prctl settings of the process.
-func (r *remote) attributes(a *image.Attributes) {
-	a.Dumpable = int(r.call("dumpable attribute", abi.SysPrctl, abi.PrGetDumpable))
-	a.KeepCaps = r.call("keep-capabilities flag", abi.SysPrctl, abi.PrGetKeepCaps) != 0
-	thp, _ := r.optional("THP setting", abi.SysPrctl, abi.PrGetTHPDisable)
-	a.THPDisable = thp != 0
-	r.call("subreaper attribute", abi.SysPrctl, abi.PrGetChildSubreaper, r.scratch)
-	a.Subreaper = r.word32() != 0
-}
-
 // askThreads fetches what only threads themselves can tell, all at the same time,
-// results one after the other so that they are read once.
-func askThreads(ins []*ptrace.Injector, to []image.Thread) error {
+// answers one after the other so that they are read once.
+func askThreads(pfs proc.FS, ins []*ptrace.Injector, to []image.Thread) error {
 	const stack, tid, signal, words = 0, 3, 4, 5
-	var failed error
-	call := func(what string, nr uint64, args func(at uint64) []uint64) []ptrace.Outcome {
-		if failed != nil {
-			return nil
+	for _, in := range ins {
+		if err := in.WriteScratch(0, blank(words)); err != nil {
+			return err
 		}
-		all := ptrace.CallAll(ins, nr, func(in *ptrace.Injector) []uint64 {
-			at, _ := in.Scratch()
-			return args(at)
-		})
-		for i, r := range all {
-			unknown := errors.Is(r.Err, syscall.EINVAL) || errors.Is(r.Err, syscall.ENOSYS)
-			if r.Err != nil && !(unknown && what == "tid address") && failed == nil {
-				failed = fmt.Errorf("ask thread %d for its %s: %w", to[i].TID, what, r.Err)
-			}
-		}
-		return all
 	}
-	call("alternate signal stack", abi.SysSigaltstack, func(at uint64) []uint64 { return []uint64{0, at + 8*stack} })
-	// Kernels without CONFIG_CHECKPOINT_RESTORE do not tell; it is zero then.
-	told := call("tid address", abi.SysPrctl, func(at uint64) []uint64 { return []uint64{abi.PrGetTIDAddress, at + 8*tid} })
-	call("parent death signal", abi.SysPrctl, func(at uint64) []uint64 { return []uint64{abi.PrGetPDeathSig, at + 8*signal} })
-	slack := call("timer slack", abi.SysPrctl, func(uint64) []uint64 { return []uint64{abi.PrGetTimerSlack} })
-	if failed != nil {
-		return failed
+	err := ptrace.Ask(ins, func(in *ptrace.Injector) []ptrace.Query {
+		at, _ := in.Scratch()
+		return []ptrace.Query{
+			{Nr: abi.SysSigaltstack, Arg1: 0, Arg2: at + 8*stack},
+			{Nr: abi.SysPrctl, Arg1: abi.PrGetTIDAddress, Arg2: at + 8*tid},
+			{Nr: abi.SysPrctl, Arg1: abi.PrGetPDeathSig, Arg2: at + 8*signal},
+		}
+	})
+	if err != nil {
+		return err
 	}
 	for i, in := range ins {
 		r, t := newRemote(in), &to[i]
 		w := r.words(words)
-		t.TimerSlack = slack[i].Value
-		t.AltStack = abi.StackT{SP: w[0], Flags: int32(w[1]), Size: w[2]}
-		if told[i].Err == nil {
-			t.TIDAddress = image.Addr(w[tid])
-		}
+		t.AltStack = abi.StackT{SP: w[stack], Flags: int32(w[stack+1]), Size: w[stack+2]}
 		t.PDeathSig = int(int32(w[signal]))
+		if r.err == nil && (w[stack+2] == unanswered || w[signal] == unanswered) {
+			r.err = fmt.Errorf("ask thread %d for its alternate signal stack and parent death signal: no answer", t.TID)
+		}
+		// Kernels without CONFIG_CHECKPOINT_RESTORE do not tell.
+		if t.TIDAddress = image.Addr(w[tid]); w[tid] == unanswered {
+			t.TIDAddress = 0
+		}
 		if r.err != nil {
 			return r.err
 		}
+	}
+	return timerSlack(pfs, ins, to)
+}
+
+// timerSlack fetches the threads' timer slack. Who may set it is told it by the
+// kernel, which is the quicker way.
+func timerSlack(pfs proc.FS, ins []*ptrace.Injector, to []image.Thread) (err error) {
+	for i := range to {
+		if to[i].TimerSlack, err = pfs.Process(to[i].TID).TimerSlack(); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	for i, r := range ptrace.CallAll(ins, abi.SysPrctl, func(*ptrace.Injector) []uint64 { return []uint64{abi.PrGetTimerSlack} }) {
+		if r.Err != nil {
+			return fmt.Errorf("ask thread %d for its timer slack: %w", to[i].TID, r.Err)
+		}
+		to[i].TimerSlack = r.Value
 	}
 	return nil
 }
@@ -194,10 +220,44 @@ func (r *remote) news(idtype, id int) int {
 	return 0
 }
 
-// hasLDT reports whether the thread has a local descriptor table, which code
-// of the 16-bit and segmented past uses.
-func (r *remote) hasLDT() bool {
+// The calls that tell what a fork has as well: the process itself makes them, or
+// its twin.
+const (
+	askBrk = iota
+	askDumpable
+	askKeepCaps
+	askTHP
+	askLDT
+	asksOfForks
+)
+
+// forkCalls lists them; at is memory for the first bytes of a local descriptor
+// table, which code of the 16-bit and segmented past uses.
+func forkCalls(at uint64) (calls [asksOfForks]ptrace.SystemCall) {
 	const modifyLDTRead = 0
-	n, _ := r.optional("local descriptor table", abi.SysModifyLdt, modifyLDTRead, r.scratch, 8)
-	return n != 0
+	calls[askBrk] = ptrace.SystemCall{Nr: abi.SysBrk}
+	calls[askDumpable] = ptrace.SystemCall{Nr: abi.SysPrctl, Args: [6]uint64{abi.PrGetDumpable}}
+	calls[askKeepCaps] = ptrace.SystemCall{Nr: abi.SysPrctl, Args: [6]uint64{abi.PrGetKeepCaps}}
+	calls[askTHP] = ptrace.SystemCall{Nr: abi.SysPrctl, Args: [6]uint64{abi.PrGetTHPDisable}}
+	calls[askLDT] = ptrace.SystemCall{Nr: abi.SysModifyLdt, Args: [6]uint64{modifyLDTRead, at, 8}}
+	return calls
+}
+
+// forkAnswers takes what the calls have told.
+func (m *member) forkAnswers(calls []ptrace.SystemCall) error {
+	for i, c := range calls {
+		unknown := i == askTHP || i == askLDT // on some kernels
+		if e := syscall.Errno(-c.Result); c.Result < 0 && !(unknown && (e == syscall.EINVAL || e == syscall.ENOSYS)) {
+			return fmt.Errorf("ask the process for its attributes: call %d: %w", c.Nr, e)
+		}
+	}
+	p := &m.p
+	p.Memory.Brk = image.Addr(calls[askBrk].Result)
+	p.Attributes.Dumpable = int(calls[askDumpable].Result)
+	p.Attributes.KeepCaps = calls[askKeepCaps].Result != 0
+	p.Attributes.THPDisable = calls[askTHP].Result > 0
+	if int32(calls[askLDT].Result) > 0 { // an int, even for errors (arch/x86/kernel/ldt.c)
+		m.s.refuse("process", "has a local descriptor table (modify_ldt(2)), as programs for other systems under Wine and DOSEMU have", "")
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package save
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,7 +16,8 @@ import (
 // the processors are not kept busier.
 const statesAtOnce = 8
 
-// states collects the state of all processes.
+// states collects the state of all processes. Those with the same memory are
+// asked one after the other: the places that injected calls use may be the same.
 func (c *collector) states() error {
 	if len(c.members) == 1 {
 		return c.each(func(m *member) error { return m.state(nil) })
@@ -23,16 +25,33 @@ func (c *collector) states() error {
 	errs := make([]error, len(c.members))
 	failed := false
 	var tasks []func(*ptrace.Turn)
-	for i, m := range c.members {
+	for _, group := range c.byMemory() {
 		tasks = append(tasks, func(turn *ptrace.Turn) {
-			if !failed {
-				errs[i] = m.state(turn)
-				failed = failed || errs[i] != nil
+			for _, m := range group {
+				if !failed {
+					errs[m.index] = m.state(turn)
+					failed = failed || errs[m.index] != nil
+				}
 			}
 		})
 	}
 	ptrace.Interleave(statesAtOnce, tasks)
 	return c.first(errs)
+}
+
+// byMemory groups the processes that have the same memory, whose owner is first.
+func (c *collector) byMemory() (groups [][]*member) {
+	of := map[int]int{} // by the owner's id
+	for _, m := range c.members {
+		owner := cmp.Or(m.s.shares.Memory, m.s.pid)
+		i, known := of[owner]
+		if !known {
+			i = len(groups)
+			of[owner], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], m)
+	}
+	return groups
 }
 
 // state collects the process's own state and that of its threads.
@@ -91,14 +110,14 @@ func living(threads []image.Thread) *image.Thread {
 // ready to go on.
 func (m *member) inject(timers []proc.Timer) (err error) {
 	p, mem := &m.p, m.frozen.mem
-	gadgets, texts := m.code.gadgets, texts(m.vmas)
-	if !m.code.holds(mem, texts) {
+	gadgets, texts := m.code, texts(m.vmas)
+	if !gadgets.Hold(mem, texts) {
 		if gadgets, err = ptrace.FindGadgets(mem, texts); err != nil {
 			return err
 		}
 	}
 	o := ptrace.Options{
-		Mem: mem, Gadgets: gadgets, Stack: stackOf(m.vmas), Stale: slices.ContainsFunc(m.vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: m.c.o.Timeout,
+		Mem: mem, Gadgets: gadgets, Stack: stackOf(m.vmas), Stale: slices.ContainsFunc(m.vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: m.c.o.Timeout, Ignored: ^m.s.status.SigCgt,
 	}
 	in, err := ptrace.Inject(m.frozen.threads[0].Thread, o)
 	if err != nil {
@@ -107,24 +126,19 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	m.lend(in)
 	r := newRemote(in)
-	p.Memory.Brk = r.brk()
-	p.Timers.Interval = r.intervalTimers()
+	r.own(p)
 	for _, timer := range timers {
 		if timer.Clock == abi.ClockThreadCPUTime && len(p.Threads) > 1 {
 			m.s.refuse(fmt.Sprintf("timer %d", timer.ID), "measures the processor time of one thread, and the kernel does not tell of which", "")
 		}
-		p.Timers.POSIX = append(p.Timers.POSIX, r.posixTimer(timer))
 	}
-	r.attributes(&p.Attributes)
+	p.Timers.POSIX = r.posixTimers(timers)
 	m.askChildren(r)
 	m.asked = true
-	if r.hasLDT() {
-		m.s.refuse("process", "has a local descriptor table (modify_ldt(2)), as programs for other systems under Wine and DOSEMU have", "")
-	}
 	if r.err != nil {
 		return r.err
 	}
-	if err := askThreads([]*ptrace.Injector{in}, p.Threads[:1]); err != nil {
+	if err := askThreads(m.c.kin.fs, []*ptrace.Injector{in}, p.Threads[:1]); err != nil {
 		return err
 	}
 	if err := m.injectOthers(in, o, p.Threads); err != nil {
@@ -134,11 +148,9 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 		m.noTwin = m.makeTwin(in)
 	}
 	if m.twin == nil {
-		p.Signals.Actions = r.signalActions()
-		return r.err
+		m.askItself(r)
 	}
-	p.Signals.Actions, err = twinActions(m.twin)
-	return err
+	return r.err
 }
 
 // askChildren finds out what of its children's fate the process has not been told
@@ -178,7 +190,7 @@ func (m *member) injectOthers(first *ptrace.Injector, o ptrace.Options, threads 
 	others, threads := m.frozen.threads[1:], threads[1:]
 	for len(others) > 0 {
 		n := min(len(others), len(slots))
-		if err := injectGroup(others[:n], o, slots, threads[:n]); err != nil {
+		if err := m.injectGroup(others[:n], o, slots, threads[:n]); err != nil {
 			return err
 		}
 		others, threads = others[n:], threads[n:]
@@ -186,7 +198,7 @@ func (m *member) injectOthers(first *ptrace.Injector, o ptrace.Options, threads 
 	return nil
 }
 
-func injectGroup(group []*frozenThread, o ptrace.Options, slots []ptrace.Range, to []image.Thread) (err error) {
+func (m *member) injectGroup(group []*frozenThread, o ptrace.Options, slots []ptrace.Range, to []image.Thread) (err error) {
 	var ins []*ptrace.Injector
 	defer func() {
 		for _, in := range ins {
@@ -201,7 +213,7 @@ func injectGroup(group []*frozenThread, o ptrace.Options, slots []ptrace.Range, 
 		}
 		ins = append(ins, in)
 	}
-	return askThreads(ins, to)
+	return askThreads(m.c.kin.fs, ins, to)
 }
 
 // isScratch reports whether an engine that died has left the mapping.

@@ -28,14 +28,19 @@ func (m *member) makeTwin(in *ptrace.Injector) error {
 		return err
 	}
 	mem, err := os.OpenFile(m.c.kin.fs.Process(twin.Tid()).Path("mem"), os.O_RDWR, 0)
+	var told []ptrace.SystemCall
 	if err == nil {
-		err = twin.Open(mem)
+		told, err = twin.Open(mem, forkQueries)
+	}
+	if err == nil {
+		m.twin = twin
+		err = m.askTwin(told)
 	}
 	if err != nil {
+		m.twin = nil
 		twin.Kill()
 		return err
 	}
-	m.twin = twin
 	return nil
 }
 

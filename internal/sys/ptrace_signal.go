@@ -2,6 +2,8 @@ package sys
 
 import (
 	"fmt"
+	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -76,4 +78,13 @@ func RobustList(tid int) (head, length uint64, err error) {
 		return 0, 0, fmt.Errorf("robust list of thread %d: %w", tid, errno)
 	}
 	return head, length, nil
+}
+
+// Tkill sends a signal to the thread tid.
+func Tkill(tid int, sig syscall.Signal) error {
+	_, _, errno := unix.Syscall(unix.SYS_TKILL, uintptr(tid), uintptr(sig), 0)
+	if errno != 0 {
+		return os.NewSyscallError("tkill", errno)
+	}
+	return nil
 }
