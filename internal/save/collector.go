@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -93,25 +91,7 @@ func (c *collector) each(do func(*member) error) error {
 
 // together is each on all processors. do uses what belongs to its process only.
 func (c *collector) together(do func(*member) error) error {
-	errs := make([]error, len(c.members))
-	var next atomic.Int64
-	work := func() error {
-		for i := int(next.Add(1)) - 1; i < len(errs); i = int(next.Add(1)) - 1 {
-			errs[i] = do(c.members[i])
-		}
-		return nil
-	}
-	var workers sync.WaitGroup
-	ended := make([]outcome, min(len(errs), runtime.GOMAXPROCS(0))-1)
-	for i := range ended {
-		workers.Go(func() { ended[i] = call(work) })
-	}
-	_ = work() // errors are in errs
-	workers.Wait()
-	for _, o := range ended {
-		_ = o.result()
-	}
-	return c.first(errs)
+	return c.first(spread(len(c.members), 1, func(i int) error { return do(c.members[i]) }))
 }
 
 // first is the first of the processes' errors.
@@ -176,7 +156,7 @@ func (c *collector) look() error {
 // findParents finds out which threads have made the processes.
 func (c *collector) findParents() error {
 	for _, m := range c.members {
-		if m.s.status.Threads < 2 || m.s.zombie {
+		if m.s.status.Threads < 2 || m.s.zombie || !m.hasChildren() {
 			continue
 		}
 		for _, t := range m.frozen.threads {

@@ -116,8 +116,8 @@ func (s *subject) refuseForeign() {
 
 // ours reports whether a tracer is a thread of this process.
 func ours(pfs proc.FS, tid int) bool {
-	st, err := pfs.Process(tid).Status()
-	return err == nil && st.Tgid == os.Getpid()
+	_, err := os.Stat(pfs.Thread(os.Getpid(), tid).Path("."))
+	return err == nil
 }
 
 // gone makes ErrNoProcess of the errors that say so.

@@ -176,6 +176,11 @@ func (m *member) children() (all []*member) {
 	return all
 }
 
+// hasChildren reports whether processes that are saved with it are its children.
+func (m *member) hasChildren() bool {
+	return slices.ContainsFunc(m.c.members, func(c *member) bool { return c.s.stat.PPid == m.s.pid })
+}
+
 // injectOthers asks all threads but the first one, in memory that that one
 // shares, some at a time.
 func (m *member) injectOthers(first *ptrace.Injector, o ptrace.Options, threads []image.Thread) error {

@@ -3,7 +3,6 @@ package save
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 
@@ -36,33 +35,43 @@ func (s *subject) lookBeyondLeader(pfs proc.FS) error {
 	return nil // the last one has just ended
 }
 
+// threadsAtOnce is how many threads a processor looks at before it takes others.
+const threadsAtOnce = 16
+
 // checkThreads refuses threads that a restore could not make again, because
 // they do not share with the others what threads share.
 func (s *subject) checkThreads(pfs proc.FS) error {
 	s.threads = map[int]*proc.Status{s.proc.PID: s.status}
-	if s.status.Threads > 1 {
-		tids, err := pfs.Process(s.pid).Tasks()
-		if err != nil {
-			return err
-		}
-		s.lookNamespaces()
-		for _, tid := range tids {
-			if tid == s.proc.PID {
-				continue
-			}
-			st, err := pfs.Thread(s.pid, tid).Status()
-			if errors.Is(err, proc.ErrGone) || err == nil && st.Zombie() {
-				continue
-			} else if err != nil {
-				return err
-			}
-			s.threads[tid] = st
+	s.checkThread(pfs, s.proc.PID, s.status)
+	if s.status.Threads == 1 {
+		return nil
+	}
+	tids, err := pfs.Process(s.pid).Tasks()
+	if err != nil {
+		return err
+	}
+	tids = slices.DeleteFunc(tids, func(tid int) bool { return tid == s.proc.PID })
+	s.lookNamespaces()
+	all := make([]threadLook, len(tids))
+	errs := spread(len(tids), threadsAtOnce, func(i int) (err error) {
+		all[i], err = s.lookAtThread(pfs, tids[i])
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, l := range all {
+		if l.status != nil {
+			s.threads[l.status.Pid] = l.status
 		}
 	}
-	for _, tid := range slices.Sorted(maps.Keys(s.threads)) {
-		s.checkThread(pfs, tid, s.threads[tid])
-		if tid != s.proc.PID {
-			s.checkShared(pfs, tid, s.threads[tid])
+	for i, l := range all {
+		if l.status == nil {
+			continue
+		}
+		s.checkThread(pfs, tids[i], l.status)
+		for _, what := range l.own {
+			s.refuse(s.thread(tids[i]), "has "+what+" of its own, unlike the rest of its process", "")
 		}
 	}
 	return nil
@@ -87,10 +96,21 @@ func (s *subject) checkThread(pfs proc.FS, tid int, st *proc.Status) {
 
 const shadowStackAdvice = "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off"
 
-// checkShared refuses a thread that has for itself what threads mostly share.
-func (s *subject) checkShared(pfs proc.FS, tid int, st *proc.Status) {
-	name, all := s.thread(tid), s.status
-	own := func(what string) { s.refuse(name, "has "+what+" of its own, unlike the rest of its process", "") }
+// threadLook is a thread that is not the first one, as /proc shows it.
+type threadLook struct {
+	status *proc.Status // nil: it has ended
+	own    []string     // what it has for itself that threads mostly share
+}
+
+func (s *subject) lookAtThread(pfs proc.FS, tid int) (l threadLook, err error) {
+	l.status, err = pfs.Thread(s.pid, tid).Status()
+	if errors.Is(err, proc.ErrGone) || err == nil && l.status.Zombie() {
+		return threadLook{}, nil
+	} else if err != nil {
+		return threadLook{}, err
+	}
+	own := func(what string) { l.own = append(l.own, what) }
+	st, all := l.status, s.status
 	if st.Uid != all.Uid || st.Gid != all.Gid || !slices.Equal(st.Groups, all.Groups) {
 		own("user or group ids")
 	}
@@ -115,6 +135,7 @@ func (s *subject) checkShared(pfs proc.FS, tid int, st *proc.Status) {
 			own("a namespace (" + ns + ")")
 		}
 	}
+	return l, nil
 }
 
 // threadNamespaces are those that a thread can leave by itself.
