@@ -108,6 +108,9 @@ func (k *kin) checkSharers(subjects []*subject) error {
 		if inside[st.PPid] != nil {
 			continue // it has just been made, and belongs to them
 		}
+		if _, still, err := found.what.search(pid); err != nil || !still {
+			continue // a twin of another save takes descriptors of its own
+		}
 		s.refuse("process", fmt.Sprintf("shares its %s with process %d (%s), which would not be saved with it", found.what.name, pid, st.Name), "wait until that has ended")
 	}
 	return nil
