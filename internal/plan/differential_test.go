@@ -110,7 +110,7 @@ func (o outcome) plausible(p *plan.Plan) bool {
 }
 
 // execute starts the test binary again to do job with file.
-func execute(t *rapid.T, job string, file []byte) outcome {
+func execute(t interface{ Fatal(...any) }, job string, file []byte) outcome {
 	fd, err := unix.MemfdCreate("job", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ func parked()
 func fail()
 func sigreturn()
 func endThread()
+func secret()
 func interpEnd()
 
 // code is the interpreter as bytes, from interp to interpEnd.

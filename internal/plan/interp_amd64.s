@@ -170,6 +170,8 @@ args:
 	JEQ	await
 	CMPL	AX, $const_Add
 	JEQ	add
+	CMPL	AX, $const_Sum
+	JEQ	sum
 
 	MOVL	const_recNr(R12), AX
 	SYSCALL
@@ -267,6 +269,8 @@ add:
 	SYSCALL
 	MOVL	BP, AX
 	JMP	check
+
+#include "sum_amd64.h"
 
 depart:
 	// As below; and as soon as the word has changed, the ops may go away.
@@ -395,6 +399,34 @@ TEXT ·endThread(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL	$SYS_exit, AX
 	SYSCALL
 	HLT
+
+// secret is the default one of XXH3, 192 bytes (XXH3_kSecret). They are no code,
+// but have to be in the block.
+TEXT ·secret(SB), NOSPLIT|NOFRAME, $0-0
+	QUAD	$0xbe4ba423396cfeb8
+	QUAD	$0x1cad21f72c81017c
+	QUAD	$0xdb979083e96dd4de
+	QUAD	$0x1f67b3b7a4a44072
+	QUAD	$0x78e5c0cc4ee679cb
+	QUAD	$0x2172ffcc7dd05a82
+	QUAD	$0x8e2443f7744608b8
+	QUAD	$0x4c263a81e69035e0
+	QUAD	$0xcb00c391bb52283c
+	QUAD	$0xa32e531b8b65d088
+	QUAD	$0x4ef90da297486471
+	QUAD	$0xd8acdea946ef1938
+	QUAD	$0x3f349ce33f76faa8
+	QUAD	$0x1d4f0bc7c7bbdcf9
+	QUAD	$0x3159b4cd4be0518a
+	QUAD	$0x647378d9c97e9fc8
+	QUAD	$0xc3ebd33483acc5ea
+	QUAD	$0xeb6313faffa081c5
+	QUAD	$0x49daf0b751dd0d17
+	QUAD	$0x9e68d429265516d3
+	QUAD	$0xfca1477d58be162b
+	QUAD	$0xce31d07ad1b8f88f
+	QUAD	$0x280416958f3acb45
+	QUAD	$0x7e404bbbcafbd7af
 
 TEXT ·interpEnd(SB), NOSPLIT|NOFRAME, $0-0
 	RET

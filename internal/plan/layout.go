@@ -54,13 +54,13 @@ const (
 	slotsSize    = NumSlots * 8
 	messageSize  = 640
 	hdrEnd       = hdrMessage + messageSize
-	magicVersion = 0x324e414c5054504b // "KPTPLAN2"
+	magicVersion = 0x334e414c5054504b // "KPTPLAN3"
 )
 
 // sleepOff is the offset of the first stub that a Sleep describes. The others
 // follow, sleepStride bytes apart.
 const (
-	sleepOff    = pageSize / 2
+	sleepOff    = pageSize * 3 / 4
 	sleepStride = 40
 	maxSleeps   = (headerOff - sleepOff) / sleepStride
 )

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/zeebo/xxh3"
+
 	"ckpt/internal/abi"
 )
 
@@ -101,6 +103,8 @@ func (m *Machine) step(op *Op) (uint64, error) {
 		return 0, m.await(args[0], uint32(args[1]))
 	case Add:
 		return m.add32(args[0], uint32(args[1]))
+	case Sum:
+		return m.sum(args[0], args[1])
 	case Spawn:
 		return m.spawn(op, args)
 	}
@@ -133,6 +137,12 @@ func (m *Machine) copy(dst, src, n uint64) error {
 	}
 	_, err := io.Copy(io.NewOffsetWriter(m.Memory, int64(dst)), io.NewSectionReader(m.Memory, int64(src), int64(n)))
 	return err
+}
+
+func (m *Machine) sum(addr, n uint64) (uint64, error) {
+	h := xxh3.New()
+	_, err := io.Copy(h, io.NewSectionReader(m.Memory, int64(addr), int64(n)))
+	return h.Sum64(), err
 }
 
 func (m *Machine) poke32If(addr uint64, old, replacement uint32) (uint64, error) {

@@ -71,8 +71,8 @@ func TestSleepCode(t *testing.T) {
 		regs abi.Regs
 		want []string // in Intel's order
 	}{
-		{nanosleep, []string{"MOV EAX, 0x23", "SYSCALL", "MOV RDI, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x3cde], RSP", "JMP RCX"}},
-		{clockNano, []string{"MOV EAX, 0xe6", "SYSCALL", "MOV RDX, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x3cde], RSP", "JMP RCX"}},
+		{nanosleep, []string{"MOV EAX, 0x23", "SYSCALL", "MOV RDI, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x38de], RSP", "JMP RCX"}},
+		{clockNano, []string{"MOV EAX, 0xe6", "SYSCALL", "MOV RDX, 0x1010", "MOV RCX, 0x401002", "MOV [RIP+0x38de], RSP", "JMP RCX"}},
 	} {
 		block, landing := asleep(t, c.regs)
 		if want := uint64(sleepPark + sleepOff); landing.Rip != want {
