@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,6 +59,30 @@ func TestBadImages(t *testing.T) {
 				if r := ckpt(t, dir, os.Geteuid(), command, "bad image"); r.code != exitOK {
 					r.want(t, exitDamaged, "bad image")
 				}
+			}
+		})
+	}
+}
+
+// TestFlippedBits: wherever a bit is another one, restore finds out before the
+// program runs its first instruction, and says where.
+func TestFlippedBits(t *testing.T) {
+	t.Parallel()
+	good := goodImage(t)
+	const places = 32
+	for i := range places {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			dir := workDir(t, os.Geteuid())
+			b := bytes.Clone(good)
+			b[(2*i+1)*len(b)/(2*places)] ^= 1 << (i % 8)
+			if err := os.WriteFile(filepath.Join(dir, "myckpt"), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := ckpt(t, dir, os.Geteuid(), "restore", "myckpt")
+			r.want(t, exitRestore, "myckpt: damaged image: ")
+			if r.stdout != "" {
+				t.Errorf("the program has run: %q", r.stdout)
 			}
 		})
 	}

@@ -1,6 +1,9 @@
 package image
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // Piece says that the bytes [Addr, Addr+Len) of a space are at Pos in the file
 // of an image.
@@ -73,6 +76,22 @@ func (im *Image) appendChunks(pieces []Piece, of Piece) []Piece {
 	}
 	return pieces
 }
+
+// Chunks are the chunks of memory, with their indexes in the table, that have
+// bytes of a piece of this image.
+func (im *Image) Chunks(of Piece) iter.Seq2[int, Chunk] {
+	return func(yield func(int, Chunk) bool) {
+		chunks := im.chunks.memory
+		for i := chunkFrom(chunks, of.Pos); i < len(chunks) && chunks[i].Pos < of.Pos+of.Len; i++ {
+			if !yield(i, chunks[i]) {
+				return
+			}
+		}
+	}
+}
+
+// DescribeChunk names a chunk of memory in a user's words.
+func (im *Image) DescribeChunk(i int) string { return im.describe(i, im.chunks.memory[i]) }
 
 // ReadMemory fills p with the memory that is saved for addr and up, and with
 // zeros where nothing is. Checksums are not looked at.

@@ -20,35 +20,45 @@ import (
 // that is a parent's. progress may be nil; it is told how many bytes of memory and
 // payload were checked, by one goroutine at a time.
 func (im *Image) Verify(ctx context.Context, workers int, progress func(done, total int64)) error {
-	return im.VerifyInto(ctx, nil, workers, progress)
+	return im.VerifyInto(ctx, nil, nil, workers, progress)
 }
 
 // VerifyInto is Verify, and writes all memory and payload of each image to the
 // places that they have in it if it is not compressed, if into gives something to
-// write to for it.
-func (im *Image) VerifyInto(ctx context.Context, into func(*Image) io.WriterAt, workers int, progress func(done, total int64)) error {
+// write to for it. Chunks of memory in except, by their indexes in the table of
+// their image, are left out: somebody else looks at their checksums.
+func (im *Image) VerifyInto(ctx context.Context, into func(*Image) io.WriterAt, except map[*Image]map[int]bool, workers int, progress func(done, total int64)) error {
 	var before, all int64
 	for at := im; at != nil; at = at.parent {
-		all += at.chunks.bytes()
+		all += at.bytesExcept(except[at])
 	}
 	var within func(done, total int64)
 	if progress != nil {
 		within = func(done, _ int64) { progress(before+done, all) }
 	}
-	if err := im.verifyAlone(ctx, into, workers, within); err != nil {
+	if err := im.verifyAlone(ctx, into, except, workers, within); err != nil {
 		return err
 	}
 	for at := im; at.parent != nil; at = at.parent {
-		before += at.chunks.bytes()
-		if err := at.parent.verifyAlone(ctx, into, workers, within); err != nil {
+		before += at.bytesExcept(except[at])
+		if err := at.parent.verifyAlone(ctx, into, except, workers, within); err != nil {
 			return &LinkError{*at.manifest.Parent, err}
 		}
 	}
 	return nil
 }
 
+// bytesExcept is how long all chunks are but those.
+func (im *Image) bytesExcept(except map[int]bool) int64 {
+	n := im.chunks.bytes()
+	for i := range except {
+		n -= int64(im.chunks.memory[i].Len)
+	}
+	return n
+}
+
 // verifyAlone is Verify without the parents.
-func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt, workers int, progress func(done, total int64)) error {
+func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt, except map[*Image]map[int]bool, workers int, progress func(done, total int64)) error {
 	if err := im.verifyRest(ctx); err != nil {
 		return err
 	}
@@ -56,7 +66,11 @@ func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt,
 	if into != nil {
 		v.to = into(im)
 	}
-	for i := range v.count() {
+	for i := range im.chunks.len() {
+		if except[im][i] {
+			continue
+		}
+		v.chunks = append(v.chunks, i)
 		n := v.chunk(i).Len
 		v.total += int64(n)
 		v.longest = max(v.longest, n)
@@ -76,18 +90,17 @@ func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt,
 type verifier struct {
 	im       *Image
 	to       io.WriterAt
+	chunks   []int  // those to check, by their index
 	total    int64  // bytes of all chunks
 	longest  uint32 // bytes of the longest
 	progress func(done, total int64)
 
 	mu   sync.Mutex
-	next int // index of the next chunk to check
+	next int // index in chunks of the next one to check
 	done int64
 	err  error // of the first chunk in the file that has one
 	bad  int   // its index
 }
-
-func (v *verifier) count() int { return v.im.chunks.len() }
 
 func (v *verifier) chunk(i int) Chunk {
 	if n := len(v.im.chunks.memory); i >= n {
@@ -96,24 +109,24 @@ func (v *verifier) chunk(i int) Chunk {
 	return v.im.chunks.memory[i]
 }
 
-// take returns the indices [from, to) of chunks to check: one, or those that
-// begin in the same compressed frame, so that nobody waits for others to
-// decompress it. After an error there are no more; those in front of the bad one
-// are being checked already.
-func (v *verifier) take() (from, to int, ok bool) {
+// take returns the indices of chunks to check: one, or those that begin in the
+// same compressed frame, so that nobody waits for others to decompress it. After
+// an error there are no more; those in front of the bad one are being checked
+// already.
+func (v *verifier) take() []int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.err != nil || v.next == v.count() {
-		return 0, 0, false
+	if v.err != nil || v.next == len(v.chunks) {
+		return nil
 	}
-	from = v.next
+	from := v.next
 	v.next++
 	if packed := v.im.content.packed; packed != nil {
-		for end := uint64(packed.FrameEnd(int64(v.chunk(from).Pos))); v.next < v.count() && v.chunk(v.next).Pos < end; {
+		for end := uint64(packed.FrameEnd(int64(v.chunk(v.chunks[from]).Pos))); v.next < len(v.chunks) && v.chunk(v.chunks[v.next]).Pos < end; {
 			v.next++
 		}
 	}
-	return from, v.next, true
+	return v.chunks[from:v.next]
 }
 
 func (v *verifier) report(i int, err error) {
@@ -134,11 +147,11 @@ func (v *verifier) report(i int, err error) {
 func (v *verifier) work(ctx context.Context) {
 	buf := make([]byte, v.longest)
 	for ctx.Err() == nil {
-		from, to, ok := v.take()
-		if !ok {
+		indexes := v.take()
+		if len(indexes) == 0 {
 			return
 		}
-		for i := from; i < to; i++ {
+		for _, i := range indexes {
 			c := v.chunk(i)
 			err := v.gap(ctx, i)
 			if err == nil {

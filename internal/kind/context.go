@@ -273,6 +273,10 @@ func (r *RestoreContext) AtEnd(step func() (undo func() error, err error)) {
 	r.atEnd = append(r.atEnd, step)
 }
 
+// Changes reports whether Commit changes what a failed restore would have to
+// undo.
+func (r *RestoreContext) Changes() bool { return len(r.toUndo) > 0 }
+
 // Commit does the steps of AtEnd in their order. If one fails, those before it
 // are undone and its error is returned. undo is for the case that something
 // fails later, such as the execve.

@@ -25,6 +25,7 @@ type compiled struct {
 // small, it is made again.
 func (p *preparation) compile() (*compiled, error) {
 	p.vdsos = nil
+	p.sums = p.verifiesAsItReads()
 	var vdsoSize uint64
 	for _, m := range p.members {
 		v, err := newVDSO(p, m)
@@ -46,6 +47,7 @@ func (p *preparation) compile() (*compiled, error) {
 		s.work, s.block, s.scratch = span{gap.start, c.park + room}, c.park, c.load+room
 		w := &writer{p: p, b: plan.NewBuilder(), site: s, birth: p.lineage.root}
 		w.is(p.members[0])
+		p.summed = map[*image.Image]map[int]bool{}
 		if c.plan, err = w.write(); err != nil {
 			return nil, err
 		}

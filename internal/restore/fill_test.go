@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"ckpt/internal/abi"
@@ -9,37 +10,51 @@ import (
 	"ckpt/internal/plan"
 )
 
-// TestAppendFills: whole huge pages are cut out, and nothing else is.
+// TestAppendFills: huge pages are made where most of them is in the image, and
+// nowhere else. Each byte is read once.
 func TestAppendFills(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
+	at := func(addr, n uint64) image.Piece { return image.Piece{Addr: addr, Pos: addr + mb, Len: n} }
 	for _, test := range []struct {
-		name      string
-		addr, len uint64
-		huge      bool
-		want      []fillPiece
+		name string
+		in   []image.Piece
+		huge bool
+		want []fillPiece // of huge, only the span
 	}{
-		{"small", 0x400000, 4096, true, []fillPiece{{Piece: image.Piece{Addr: 0x400000, Len: 4096}}}},
-		{"one", 4 * mb, 2 * mb, true, []fillPiece{{Piece: image.Piece{Addr: 4 * mb, Len: 2 * mb}, huge: true}}},
-		{"not wanted", 4 * mb, 6 * mb, false, []fillPiece{
-			{Piece: image.Piece{Addr: 4 * mb, Len: 4 * mb}}, {Piece: image.Piece{Addr: 8 * mb, Pos: 4 * mb, Len: 2 * mb}}}},
-		{"head and tail", 3 * mb, 8 * mb, true, []fillPiece{
-			{Piece: image.Piece{Addr: 3 * mb, Len: mb}},
-			{Piece: image.Piece{Addr: 4 * mb, Pos: mb, Len: 4 * mb}, huge: true},
-			{Piece: image.Piece{Addr: 8 * mb, Pos: 5 * mb, Len: 2 * mb}, huge: true},
-			{Piece: image.Piece{Addr: 10 * mb, Pos: 7 * mb, Len: mb}}}},
-		{"2 MB that are no huge page", 3 * mb, 2 * mb, true, []fillPiece{
-			{Piece: image.Piece{Addr: 3 * mb, Len: mb}}, {Piece: image.Piece{Addr: 4 * mb, Pos: mb, Len: mb}}}},
+		{"small", []image.Piece{at(4*mb, pageSize)}, true, []fillPiece{{pieces: []image.Piece{at(4*mb, pageSize)}}}},
+		{"one", []image.Piece{at(4*mb, 2*mb)}, true, []fillPiece{{huge: span{4 * mb, 6 * mb}}}},
+		{"not wanted", []image.Piece{at(4*mb, 6*mb)}, false, []fillPiece{
+			{pieces: []image.Piece{at(4*mb, 4*mb)}}, {pieces: []image.Piece{at(8*mb, 2*mb)}}}},
+		{"head and tail", []image.Piece{at(3*mb, 8*mb)}, true, []fillPiece{
+			{pieces: []image.Piece{at(3*mb, mb)}}, {huge: span{4 * mb, 8 * mb}}, {huge: span{8 * mb, 10 * mb}}, {pieces: []image.Piece{at(10*mb, mb)}}}},
+		{"2 MB that are no huge page", []image.Piece{at(3*mb, 2*mb)}, true, []fillPiece{{pieces: []image.Piece{at(3*mb, 2*mb)}}}},
+		{"small holes", []image.Piece{at(4*mb+pageSize, mb/2), at(5*mb, mb), at(6*mb, 2*mb)}, true, []fillPiece{{huge: span{4 * mb, 8 * mb}}}},
+		{"large hole", []image.Piece{at(4*mb, mb), at(5*mb+mb/2+pageSize, mb/2-pageSize), at(6*mb, 2*mb)}, true, []fillPiece{
+			{pieces: []image.Piece{at(4*mb, mb)}}, {pieces: []image.Piece{at(5*mb+mb/2+pageSize, mb/2-pageSize)}}, {huge: span{6 * mb, 8 * mb}}}},
+		{"beyond the area", []image.Piece{at(10*mb, 2*mb)}, true, []fillPiece{{pieces: []image.Piece{at(10*mb, 2*mb)}}}},
 	} {
-		got := appendFills(nil, nil, image.Piece{Addr: test.addr, Len: test.len}, test.huge)
-		if len(got) != len(test.want) {
-			t.Errorf("%s: %+v", test.name, got)
-			continue
+		area := image.Area{Start: 3 * mb, End: 11 * mb}
+		got := appendFills(nil, &mapping{area: &area, fills: test.in}, test.huge)
+		var read, want uint64
+		for _, p := range test.in {
+			want += p.Len
 		}
 		for i := range got {
-			if got[i] != test.want[i] {
+			next := uint64(0)
+			for _, p := range got[i].pieces {
+				if p.Addr < next || p.Pos != p.Addr+mb || got[i].huge.size() > 0 && (p.Addr < got[i].huge.start || p.Addr+p.Len > got[i].huge.end) {
+					t.Errorf("%s: piece %d reads %+v", test.name, i, p)
+				}
+				next = p.Addr + p.Len
+				read += p.Len
+			}
+			if i < len(test.want) && (got[i].huge != test.want[i].huge || got[i].huge.size() == 0 && !slices.Equal(got[i].pieces, test.want[i].pieces)) {
 				t.Errorf("%s: piece %d is %+v, want %+v", test.name, i, got[i], test.want[i])
 			}
+		}
+		if len(got) != len(test.want) || read != want {
+			t.Errorf("%s: %d pieces, want %d; %d bytes of %d are read", test.name, len(got), len(test.want), read, want)
 		}
 	}
 }

@@ -49,12 +49,12 @@ func restore(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { p.Close() }()
-	if err := p.image.VerifyInto(ctx, p.unpack, verifyWorkers, o.Progress); err != nil {
-		return fmt.Errorf("%s: %w", o.Path, err)
-	}
 	c, err := p.compile()
 	if err != nil {
 		return err
+	}
+	if err := p.image.VerifyInto(ctx, p.unpack, p.summed, verifyWorkers, o.Progress); err != nil {
+		return fmt.Errorf("%s: %w", o.Path, err)
 	}
 	block, err := plan.Encode(c.plan, plan.Options{Park: c.park, ErrFD: c.errFD})
 	if err != nil {
@@ -138,7 +138,15 @@ type preparation struct {
 	messages *os.File
 	newTIDs  bool   // the threads but the first get new ids, see chooseIDs
 	apart    string // why the ids are kept in namespaces of its own
+	// sums: the plan looks at the checksums of what it reads. summed are the
+	// indexes of the chunks of each image.
+	sums   bool
+	summed map[*image.Image]map[int]bool
 }
+
+// verifiesAsItReads reports whether the plan may find out that the image is
+// damaged: nothing must have been changed by then that would stay so.
+func (p *preparation) verifiesAsItReads() bool { return !p.files.context.Changes() }
 
 // prepare opens the image, compares it with the host, and makes its files.
 func prepare(o Options) (*preparation, error) {

@@ -27,7 +27,7 @@ type site struct {
 	present  gate    // all processes are there
 	grouped  gate    // those who join groups have
 	settled  gate    // those who had left the groups that they lead have
-	mapped   gate    // files are no longer needed for memory, where descriptors are shared
+	mapped   gate    // all memory is there and undamaged: now others may see what is done
 	complete gate    // all have everything but what makes them end on their own
 	leaving  gate    // all will leave
 	turns    [8]gate // for what has to be done in turns
@@ -51,17 +51,11 @@ type gate struct {
 func (p *preparation) newSite() *site {
 	s := &site{lineage: p.lineage, vdsos: p.vdsos, objects: p.objects()}
 	made := len(p.lineage.all) - 1
-	living, sharers := -1, 0
+	living := -1
 	for _, m := range p.members {
 		if !m.process.Zombie {
 			living++
 		}
-		if m.process.Shares.Descriptors != 0 {
-			sharers++
-		}
-	}
-	if sharers > 0 {
-		sharers = living // all wait
 	}
 	for _, g := range []struct {
 		gate   *gate
@@ -71,7 +65,7 @@ func (p *preparation) newSite() *site {
 		{&s.present, "that all processes are there", made},
 		{&s.grouped, "that all groups are complete", made},
 		{&s.settled, "that all are in their groups", made},
-		{&s.mapped, "that all memory is there", sharers},
+		{&s.mapped, "that all memory is there", living},
 		{&s.complete, "that all processes are complete", living},
 		{&s.leaving, "that all processes leave", living},
 	} {

@@ -1,0 +1,49 @@
+package restore
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"ckpt/internal/image"
+	"ckpt/internal/plan"
+)
+
+// TestReaderSums: the plan compares each chunk that one walker reads as a whole;
+// what is left, above all the one where their halves meet, is verified in front.
+func TestReaderSums(t *testing.T) {
+	t.Parallel()
+	const size = 24<<20 + 3*pageSize
+	m := sample(t)
+	m.Processes[0].Areas = []image.Area{{Start: 0x401000, End: 0x401000 + size, Prot: rw, Kind: image.Anonymous, File: -1, Flags: []string{}}}
+	p := prepared(t, m, content{0x401000, bytes.Repeat([]byte{1}, size)})
+	p.sums, p.summed = true, map[*image.Image]map[int]bool{}
+	pl, _ := steps(t, p, 0, func(w *writer) {
+		if err := w.memory(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var compared uint64
+	for _, op := range pl.Ops {
+		if op.Code == plan.Sum {
+			compared += op.Args[1].Imm
+		}
+	}
+	chunks := 0
+	for i, c := range p.image.Chunks(image.Piece{Len: 1 << 40}) {
+		chunks++
+		if p.summed[p.image][i] {
+			compared -= uint64(c.Len)
+		}
+	}
+	if compared != 0 {
+		t.Errorf("what is compared differs from what is said to be by %d bytes", int64(compared))
+	}
+	if len(p.summed[p.image]) < chunks-1 {
+		t.Errorf("%d of %d chunks are compared", len(p.summed[p.image]), chunks)
+	}
+	var verified int64
+	if err := p.image.VerifyInto(context.Background(), nil, p.summed, 1, func(done, total int64) { verified = done }); err != nil || verified > image.MaxChunk+1<<10 {
+		t.Errorf("%d bytes are verified in front: %v", verified, err)
+	}
+}
