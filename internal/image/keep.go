@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 
 	"ckpt/internal/sys"
@@ -80,8 +81,8 @@ func (t *tempFile) sweep(durable func() error) {
 	}
 	defer d.Close()
 	names, err := d.Readdirnames(mostSwept)
-	if err != nil || len(names) == mostSwept {
-		return
+	if err != nil || len(names) == mostSwept || !slices.ContainsFunc(names, ours.MatchString) {
+		return // most directories have none, and to open all images takes long
 	}
 	kept := map[string]*Image{} // by their ids
 	parents := map[string]string{}
