@@ -10,9 +10,14 @@ import (
 	"ckpt/internal/sys"
 )
 
-// Query is a system call of at most two arguments that writes its answer to
-// memory, and that can not sleep.
-type Query struct{ Nr, Arg1, Arg2 uint64 }
+// Query is a system call of three arguments at most, or of four of which the last
+// is 8, the size of a signal set. It can not sleep, and writes its answer to
+// memory.
+type Query struct {
+	Nr   uint64
+	Args [3]uint64
+	To   uint64 // where its result is to be stored, errors as negative numbers; 0: nowhere
+}
 
 // A chain is a list of return addresses on the stack: each leads to a piece of
 // the target's own code that takes a register from the stack, or makes a call,
@@ -23,11 +28,46 @@ type Query struct{ Nr, Arg1, Arg2 uint64 }
 // the thread takes no notice of: we send it while it is blocked, and the last
 // call unblocks it, which a tracer is told of before the signal is found to be
 // ignored. Should the engine die before, the kernel drops it.
-const (
-	queryWords = 7 // rdi, rsi, and rax with their pops, and the call
-	chainMost  = 32
-	chainRoom  = (chainMost+1)*queryWords*8 + 8
-)
+type chain struct {
+	g     *Gadgets
+	words []uint64
+	rdx   uint64
+}
+
+// chainRoom is the most bytes of a chain, with the signal set in front of it:
+// enough for the actions of all signals.
+const chainRoom = 6 << 10
+
+// add adds a query, if the code has what that takes.
+func (c *chain) add(q Query) bool {
+	before := *c
+	setRdx := func(v uint64) {
+		if c.rdx != v {
+			c.words, c.rdx = append(c.words, c.g.PopRdxRet, v), v
+		}
+	}
+	c.words = append(c.words, c.g.PopRdiRet, q.Args[0], c.g.PopRsiRet, q.Args[1])
+	setRdx(q.Args[2])
+	c.words = append(c.words, c.g.PopRaxRet, q.Nr, c.g.SyscallRet)
+	if q.To != 0 {
+		setRdx(q.To)
+		c.words = append(c.words, c.g.StoreRet)
+	}
+	if c.rdx != before.rdx && !c.g.store() {
+		*c = before
+		return false
+	}
+	return true
+}
+
+// unblock is the call that ends a chain; at is where the set of signals stands.
+func (c *chain) unblock(at uint64) {
+	const how = 1 // SIG_UNBLOCK
+	c.add(Query{Nr: abi.SysRtSigprocmask, Args: [3]uint64{how, at}})
+}
+
+// chainEnd is the most words of what unblock adds, and the set.
+const chainEnd = 10
 
 // quiet are signals whose default action is to do nothing (signal(7)), those
 // first that hardly any program has a use for.
@@ -43,34 +83,35 @@ func quietSignal(ignored uint64) syscall.Signal {
 	return 0
 }
 
-// Ask executes queries in several threads at the same time, queries for each.
-// Results are not told: a query that fails leaves its memory as it was. With one
-// stop for all queries of a thread it takes a fraction of the time of Calls, where
-// the target's code has what that needs and the thread ignores a signal.
+// Ask executes queries in several threads at the same time, queries for each. A
+// query that fails leaves its memory as it was. With one stop for all queries of a
+// thread it takes a fraction of the time of Calls, where the target's code has what
+// that needs and the thread ignores a signal.
 func Ask(ins []*Injector, queries func(*Injector) []Query) error {
-	lists := make([][]Query, len(ins))
-	most := 0
+	left := make([][]Query, len(ins))
 	for i, in := range ins {
-		lists[i] = queries(in)
-		most = max(most, len(lists[i]))
+		left[i] = queries(in)
 	}
-	for from := 0; from < most; from += chainMost {
+	for more := true; more; {
+		more = false
 		var chained []*Injector
 		for i, in := range ins {
-			part := lists[i][min(from, len(lists[i])):min(from+chainMost, len(lists[i]))]
-			if len(part) == 0 {
+			if len(left[i]) == 0 {
 				continue
 			}
-			if in.quiet == 0 || !in.cures || !in.o.Gadgets.Chain() {
-				if err := in.oneByOne(part); err != nil {
-					return err
-				}
-				continue
-			}
-			if err := in.chain(part); err != nil {
+			more = true
+			n, err := in.chain(left[i])
+			if err != nil {
 				return err
 			}
-			chained = append(chained, in)
+			if n > 0 {
+				left[i], chained = left[i][n:], append(chained, in)
+				continue
+			}
+			if err := in.query(left[i][0]); err != nil {
+				return err
+			}
+			left[i] = left[i][1:]
 		}
 		for _, in := range chained {
 			if err := in.awaitChain(); err != nil {
@@ -81,49 +122,62 @@ func Ask(ins []*Injector, queries func(*Injector) []Query) error {
 	return nil
 }
 
-func (in *Injector) oneByOne(list []Query) error {
-	for _, q := range list {
-		var failed syscall.Errno
-		if _, err := in.Call(q.Nr, q.Arg1, q.Arg2); err != nil && !errors.As(err, &failed) {
-			return err
-		}
-	}
-	return nil
-}
-
-// chain lets the thread begin with the queries.
-func (in *Injector) chain(list []Query) error {
-	g := &in.o.Gadgets
-	words := []uint64{1 << (in.quiet - 1)} // the set to unblock
-	begin := in.layout.sp - uint64(len(list)+1)*queryWords*8
-	add := func(q Query) {
-		words = append(words, g.PopRdiRet, q.Arg1, g.PopRsiRet, q.Arg2, g.PopRaxRet, q.Nr, g.SyscallRet)
-	}
-	for _, q := range list {
-		add(q)
-	}
-	const unblock = 1 // SIG_UNBLOCK
-	add(Query{abi.SysRtSigprocmask, unblock, begin - 8})
-	b := make([]byte, 8*len(words))
-	for i, w := range words {
-		putWord(b[8*i:], w)
-	}
-	if err := in.write(begin-8, b); err != nil {
+// query executes a single one.
+func (in *Injector) query(q Query) error {
+	v, err := in.Call(q.Nr, q.Args[0], q.Args[1], q.Args[2], 8)
+	var failed syscall.Errno
+	if errors.As(err, &failed) {
+		v = -uint64(failed)
+	} else if err != nil {
 		return err
 	}
+	if q.To == 0 {
+		return nil
+	}
+	b := make([]byte, 8)
+	putWord(b, v)
+	return in.write(q.To, b)
+}
+
+// chain lets the thread begin with as many of the queries as can be chained.
+func (in *Injector) chain(list []Query) (n int, err error) {
+	if in.quiet == 0 || !in.cures || !in.o.Gadgets.Chain() {
+		return 0, nil
+	}
+	c := chain{g: &in.o.Gadgets}
+	for n < len(list) && 8*(len(c.words)+chainEnd) < chainRoom && c.add(list[n]) {
+		n++
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	set := in.layout.sp - chainRoom
+	c.unblock(set)
+	b := make([]byte, 8*len(c.words))
+	for i, w := range c.words {
+		putWord(b[8*i:], w)
+	}
+	begin := in.layout.sp - uint64(len(b))
+	if err := in.write(begin, b); err != nil {
+		return 0, err
+	}
+	putWord(b, 1<<(in.quiet-1))
+	if err := in.write(set, b[:8]); err != nil {
+		return 0, err
+	}
 	r := in.base
-	r.Rsp, r.Rip = begin, g.SyscallRet+syscallInsnSize // at the ret
-	r.Rdx, r.R10 = 0, 8                                // the rest of rt_sigprocmask's arguments, which no query has
+	r.Rsp, r.Rip = begin, in.o.Gadgets.SyscallRet+syscallInsnSize // at the ret
+	r.Rdx, r.R10 = 0, 8
 	r.R8, r.R9 = 0, 0
 	in.moved = true
 	if err := in.t.SetRegs(r); err != nil {
-		return err
+		return 0, err
 	}
 	if err := in.t.request(sys.Tkill(in.t.tid, in.quiet)); err != nil {
-		return fmt.Errorf("signal thread %d: %w", in.t.tid, err)
+		return 0, fmt.Errorf("signal thread %d: %w", in.t.tid, err)
 	}
 	in.deadline = time.Now().Add(in.o.Timeout)
-	return in.t.resume(sys.PtraceCont, 0)
+	return n, in.t.resume(sys.PtraceCont, 0)
 }
 
 // awaitChain waits for the signal that ends the chain.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"syscall"
 	"testing"
 
 	"ckpt/internal/abi"
@@ -23,7 +24,7 @@ func ask(in *ptrace.Injector, n int) error {
 	err := ptrace.Ask([]*ptrace.Injector{in}, func(*ptrace.Injector) []ptrace.Query {
 		var list []ptrace.Query
 		for i := range n {
-			list = append(list, ptrace.Query{Nr: abi.SysSigaltstack, Arg2: at + uint64(size*i)})
+			list = append(list, ptrace.Query{Nr: abi.SysSigaltstack, Args: [3]uint64{0, at + uint64(size*i)}})
 		}
 		return list
 	})
@@ -66,18 +67,32 @@ func TestAskChains(t *testing.T) {
 				t.Errorf("%d requests for 20 queries, chained %v", requests, chained)
 			}
 			at, _ := in.Scratch()
-			if err := in.WriteScratch(0, []byte("untouched")); err != nil {
+			if err := in.WriteScratch(0, append([]byte("untouched"), bytes.Repeat([]byte("Z"), 100)...)); err != nil {
 				t.Fatal(err)
 			}
 			err = ptrace.Ask([]*ptrace.Injector{in}, func(*ptrace.Injector) []ptrace.Query {
-				return []ptrace.Query{{Nr: abi.SysGetitimer, Arg1: 77, Arg2: at}}
+				return []ptrace.Query{
+					{Nr: abi.SysGetitimer, Args: [3]uint64{77, at}},
+					{Nr: abi.SysGetpid, To: at + 16},
+					{Nr: abi.SysRtSigaction, Args: [3]uint64{uint64(syscall.SIGALRM), 0, at + 64}},
+					{Nr: abi.SysGetitimer, Args: [3]uint64{77, at}, To: at + 24},
+				}
 			})
 			if err != nil {
 				t.Errorf("a query that fails: %v", err)
 			}
-			left := make([]byte, 9)
-			if err := in.ReadScratch(0, left); err != nil || string(left) != "untouched" {
+			left := make([]byte, 96)
+			if err := in.ReadScratch(0, left); err != nil || string(left[:9]) != "untouched" {
 				t.Errorf("after a query that fails: %q, %v", left, err)
+			}
+			if pid := binary.LittleEndian.Uint64(left[16:]); int(pid) != g.pid {
+				t.Errorf("the result of getpid is %d", pid)
+			}
+			if e := -int64(binary.LittleEndian.Uint64(left[24:])); e != int64(syscall.EINVAL) {
+				t.Errorf("the result of a call that fails is %d", -e)
+			}
+			if bytes.Contains(left[64:], []byte("Z")) {
+				t.Errorf("rt_sigaction left %q", left[64:])
 			}
 		})
 		g.detach(th)

@@ -30,6 +30,8 @@ type Gadgets struct {
 	PopRaxRet  uint64 // pop %rax; ret
 	PopRdiRet  uint64 // pop %rdi; ret, mostly the end of a pop %r15; ret
 	PopRsiRet  uint64 // pop %rsi; ret, likewise
+	PopRdxRet  uint64 // pop %rdx; ret
+	StoreRet   uint64 // mov %rax, (%rdx); ret
 }
 
 // gadget is one of Gadgets with its code.
@@ -46,6 +48,8 @@ func (g *Gadgets) list() []gadget {
 		{&g.PopRaxRet, "\x58\xc3"},
 		{&g.PopRdiRet, "\x5f\xc3"},
 		{&g.PopRsiRet, "\x5e\xc3"},
+		{&g.PopRdxRet, "\x5a\xc3"},
+		{&g.StoreRet, "\x48\x89\x02\xc3"},
 	}
 }
 
@@ -59,6 +63,10 @@ func (g Gadgets) Cures() bool {
 func (g Gadgets) Chain() bool {
 	return g.Cures() && g.PopRaxRet != 0 && g.PopRdiRet != 0 && g.PopRsiRet != 0
 }
+
+// store reports whether a chain can also have calls of three arguments, and keep
+// their results.
+func (g Gadgets) store() bool { return g.Chain() && g.PopRdxRet != 0 && g.StoreRet != 0 }
 
 // Hold reports whether gadgets that were found in a running process allow
 // self-curing injection, and are still there now that it stands.
@@ -107,7 +115,7 @@ func FindGadgets(mem io.ReaderAt, texts []Text) (Gadgets, error) {
 			n, err := mem.ReadAt(buf[:size], int64(at))
 			g.search(buf[:n], at)
 			left -= uint64(n)
-			if g.Chain() || g.Cures() && gadgetTotal-left >= gadgetMore {
+			if g.store() || g.Cures() && gadgetTotal-left >= gadgetMore {
 				return g, nil
 			}
 			if err != nil || n <= gadgetOverlap || at+uint64(n) >= x.End {

@@ -70,12 +70,29 @@ func (m *member) askTwin(calls []ptrace.SystemCall) (err error) {
 	return m.forkAnswers(attributes)
 }
 
-// askItself asks the process itself for the same, one call after the other.
+// askItself asks the process itself for the same.
 func (m *member) askItself(r *remote) {
-	for _, c := range actionCalls(r.scratch) {
-		r.call("signal actions", c.Nr, c.Args[:]...)
+	const results = actionsSize // where those of forkCalls are, in scratch memory
+	var queries []ptrace.Query
+	ask := func(c ptrace.SystemCall, to uint64) {
+		queries = append(queries, ptrace.Query{Nr: c.Nr, Args: [3]uint64(c.Args[:3]), To: to})
 	}
-	b := make([]byte, actionsSize)
+	for _, c := range actionCalls(r.scratch) {
+		ask(c, 0)
+	}
+	attributes := forkCalls(r.scratch + results + 8*asksOfForks)
+	for i, c := range attributes {
+		if i != askTHP { // whose other arguments have to be zero
+			ask(c, r.scratch+results+8*uint64(i))
+		}
+	}
+	b := blank(results/8 + asksOfForks)
+	if r.err == nil {
+		r.err = r.in.WriteScratch(0, b)
+	}
+	if r.err == nil {
+		r.err = ptrace.Ask([]*ptrace.Injector{r.in}, func(*ptrace.Injector) []ptrace.Query { return queries })
+	}
 	if r.err == nil {
 		r.err = r.in.ReadScratch(0, b)
 	}
@@ -83,18 +100,22 @@ func (m *member) askItself(r *remote) {
 		return
 	}
 	m.p.Signals.Actions = decodeActions(b)
-	attributes := forkCalls(r.scratch)
-	for i := range attributes {
-		c := &attributes[i]
-		v, err := r.in.Call(c.Nr, c.Args[:]...)
-		var failed syscall.Errno
-		switch c.Result = int64(v); {
-		case errors.As(err, &failed):
-			c.Result = -int64(failed)
-		case err != nil:
-			r.err = err
+	for sig, a := range m.p.Signals.Actions {
+		if a.Mask == unanswered && a.Restorer == unanswered {
+			r.err = fmt.Errorf("ask the process for its signal actions: signal %d: no answer", sig)
 			return
 		}
+	}
+	for i := range attributes {
+		attributes[i].Result = int64(binary.LittleEndian.Uint64(b[results+8*i:]))
+	}
+	thp, err := r.in.Call(attributes[askTHP].Nr, attributes[askTHP].Args[:]...)
+	var failed syscall.Errno
+	if attributes[askTHP].Result = int64(thp); errors.As(err, &failed) {
+		attributes[askTHP].Result = -int64(failed)
+	} else if err != nil {
+		r.err = err
+		return
 	}
 	r.err = m.forkAnswers(attributes[:])
 }

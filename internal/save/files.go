@@ -101,15 +101,17 @@ func (f *files) descriptors(s *subject) []image.Descriptor {
 // listDescriptors finds the open file descriptions behind the descriptors of
 // all processes.
 func (f *files) listDescriptors() error {
-	for _, t := range f.tables {
-		fds, err := t.s.proc.FDs()
-		if err != nil {
-			return err
-		}
-		for _, fd := range fds {
-			if err := f.addDescriptor(t, fd); errors.Is(err, os.ErrNotExist) {
-				continue // closed meanwhile: the process is running
-			} else if err != nil {
+	descs := make([][]*kind.Desc, len(f.tables))
+	errs := spread(len(f.tables), 1, func(i int) (err error) {
+		descs[i], err = f.tables[i].describe()
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i, t := range f.tables {
+		for _, d := range descs[i] {
+			if err := f.addDescriptor(t, d); err != nil {
 				return err
 			}
 		}
@@ -117,17 +119,30 @@ func (f *files) listDescriptors() error {
 	return nil
 }
 
-func (f *files) addDescriptor(t *table, fd int) error {
-	d, err := describeFD(t.s.proc, fd)
-	if err != nil {
-		return err
-	}
+func (f *files) addDescriptor(t *table, d *kind.Desc) error {
 	file, err := f.add(d)
-	if err != nil {
-		return err
+	if err == nil {
+		t.list = append(t.list, image.Descriptor{FD: d.FD, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
 	}
-	t.list = append(t.list, image.Descriptor{FD: fd, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})
-	return nil
+	return err
+}
+
+// describe says what the descriptors of the table are.
+func (t *table) describe() (all []*kind.Desc, err error) {
+	fds, err := t.s.proc.FDs()
+	if err != nil {
+		return nil, err
+	}
+	for _, fd := range fds {
+		d, err := describeFD(t.s.proc, fd)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // closed meanwhile: the process is running
+		} else if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }
 
 func describeFD(p proc.Process, fd int) (*kind.Desc, error) {

@@ -18,6 +18,7 @@ type prepared struct {
 	codes     map[int]ptrace.Gadgets
 	buffers   [copyWorkers][]byte
 	noRoom    error // why there is too little memory for twins
+	little    bool  // to save: copying it takes no longer than making twins
 }
 
 // preparing is a preparation under way.
@@ -55,11 +56,36 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 			p.codes[s.pid] = findCode(s.proc)
 		}
 	}
+	p.little = isLittle(subjects)
 	p.noRoom = roomForTwin(pfs, subjects[0].proc, cgroupRoot, need)
 	for i := range p.buffers {
 		p.buffers[i] = make([]byte, copyPiece)
 	}
 	return p, w.err
+}
+
+// twinPays is how much memory each process has on average to have, in bytes, for
+// a twin to be worth while: the rest of a millisecond.
+const twinPays = 3 << 20
+
+// isLittle estimates whether twins would be a waste of time.
+func isLittle(subjects []*subject) bool {
+	type part struct {
+		file   string
+		offset uint64
+	}
+	all, seen := uint64(0), map[part]bool{} // processes of the same program have its code in common
+	for _, s := range subjects {
+		all += s.status.RssAnon
+		for i := range s.areas {
+			a := &s.areas[i]
+			if file := (part{a.Name, a.Offset}); a.Whole && !seen[file] {
+				seen[file] = true
+				all += a.Size()
+			}
+		}
+	}
+	return all <= twinPays*uint64(len(subjects))
 }
 
 // findCode looks for gadgets in a running process. What it finds has to be

@@ -90,10 +90,10 @@ const timerWords = 4
 func (r *remote) own(p *image.Process) {
 	var queries []ptrace.Query
 	for which := range uint64(3) {
-		queries = append(queries, ptrace.Query{Nr: abi.SysGetitimer, Arg1: which, Arg2: r.scratch + which*8*timerWords})
+		queries = append(queries, ptrace.Query{Nr: abi.SysGetitimer, Args: [3]uint64{which, r.scratch + which*8*timerWords}})
 	}
 	const subreaper = 3 * timerWords
-	queries = append(queries, ptrace.Query{Nr: abi.SysPrctl, Arg1: abi.PrGetChildSubreaper, Arg2: r.scratch + 8*subreaper})
+	queries = append(queries, ptrace.Query{Nr: abi.SysPrctl, Args: [3]uint64{abi.PrGetChildSubreaper, r.scratch + 8*subreaper}})
 	w := r.ask("interval timers", subreaper+1, queries...)
 	for i := range p.Timers.Interval {
 		t := w[i*timerWords:]
@@ -110,7 +110,7 @@ func (r *remote) posixTimers(timers []proc.Timer) (all []image.POSIXTimer) {
 	for some := range slices.Chunk(timers, timersAtOnce) {
 		var queries []ptrace.Query
 		for i, t := range some {
-			queries = append(queries, ptrace.Query{Nr: abi.SysTimerGettime, Arg1: uint64(t.ID), Arg2: r.scratch + uint64(i)*8*timerWords})
+			queries = append(queries, ptrace.Query{Nr: abi.SysTimerGettime, Args: [3]uint64{uint64(t.ID), r.scratch + uint64(i)*8*timerWords}})
 		}
 		w := r.ask("timers", len(some)*timerWords, queries...)
 		for i, t := range some {
@@ -147,9 +147,9 @@ func askThreads(pfs proc.FS, ins []*ptrace.Injector, to []image.Thread) error {
 	err := ptrace.Ask(ins, func(in *ptrace.Injector) []ptrace.Query {
 		at, _ := in.Scratch()
 		return []ptrace.Query{
-			{Nr: abi.SysSigaltstack, Arg1: 0, Arg2: at + 8*stack},
-			{Nr: abi.SysPrctl, Arg1: abi.PrGetTIDAddress, Arg2: at + 8*tid},
-			{Nr: abi.SysPrctl, Arg1: abi.PrGetPDeathSig, Arg2: at + 8*signal},
+			{Nr: abi.SysSigaltstack, Args: [3]uint64{0, at + 8*stack}},
+			{Nr: abi.SysPrctl, Args: [3]uint64{abi.PrGetTIDAddress, at + 8*tid}},
+			{Nr: abi.SysPrctl, Args: [3]uint64{abi.PrGetPDeathSig, at + 8*signal}},
 		}
 	})
 	if err != nil {

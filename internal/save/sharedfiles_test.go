@@ -57,9 +57,7 @@ func TestSharedBetweenProcesses(t *testing.T) {
 		for _, table := range f.tables {
 			if table.s == s {
 				for _, fd := range fds {
-					if err := f.addDescriptor(table, fd); err != nil {
-						t.Fatal(err)
-					}
+					addFD(t, f, table, fd)
 				}
 			}
 		}
@@ -130,9 +128,7 @@ func TestManyDescriptors(t *testing.T) {
 	}
 	start := time.Now()
 	for _, fd := range opened {
-		if err := f.addDescriptor(f.tables[0], fd); err != nil {
-			t.Fatal(err)
-		}
+		addFD(t, f, f.tables[0], fd)
 	}
 	if n := len(f.descs); n != many/2 {
 		t.Errorf("%d open files, want %d", n, many/2)
@@ -146,5 +142,16 @@ func TestManyDescriptors(t *testing.T) {
 	// and more.
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+func addFD(t *testing.T, f *files, to *table, fd int) {
+	t.Helper()
+	d, err := describeFD(to.s.proc, fd)
+	if err == nil {
+		err = f.addDescriptor(to, d)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

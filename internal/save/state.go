@@ -144,7 +144,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	if err := m.injectOthers(in, o, p.Threads); err != nil {
 		return err
 	}
-	if m.s.shares.Memory == 0 {
+	if m.s.shares.Memory == 0 && !m.c.before.little {
 		m.noTwin = m.makeTwin(in)
 	}
 	if m.twin == nil {
