@@ -162,6 +162,38 @@ func TestNamespaceTakenID(t *testing.T) {
 	}
 }
 
+// TestZombieHasID: a process that was killed, and of which its parent has not taken
+// note, still has its id: a restore that needs it says who that is, and why.
+func TestZombieHasID(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	dir := workDir(t, os.Geteuid())
+	parent := start(t, command{
+		argv: []string{"sh", "-c", `"$0" 100000 & echo $! >pid; exec sleep 600`, target(t, "counter")}, dir: dir, uid: os.Geteuid(),
+	})
+	parent.awaitOutput("\n3 ")
+	pid, err := strconv.Atoi(strings.TrimSpace(text(dir, "pid")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ckpt(t, dir, os.Geteuid(), "save", itoa(pid)).want(t, exitOK)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%d is the id of counter, which has ended and waits for its parent", pid)
+	r := start(t, command{
+		argv: []string{binary(t, "ckpt"), "restore", "--pid", "keep", "myckpt"}, dir: dir, uid: os.Geteuid(), prefix: "restore.",
+	})
+	eventually(t, fmt.Sprintf("%q", want), func() bool {
+		ended := r.ended()
+		said := text(dir, "restore.err")
+		if ended && !strings.Contains(said, want) {
+			t.Fatalf("it ended with status %d: %s", r.wait(), said)
+		}
+		return strings.Contains(said, want)
+	})
+}
+
 // TestNoNamespace: where there can be none, a tree is refused, and it is said why.
 func TestNoNamespace(t *testing.T) {
 	t.Parallel()

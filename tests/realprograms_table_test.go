@@ -47,6 +47,8 @@ var realPrograms = []realProgram{
 	{name: "static", argv: []string{"counter-static", "60"}, result: "out"},
 	{name: "nopie", argv: []string{"counter-nopie", "60"}, result: "out"},
 
+	{name: "fortran", argv: []string{"built", "work.f90"}, result: "out", big: true},
+
 	// With threads.
 	{name: "ruby", argv: []string{"ruby", "work.rb"}, script: "work.rb", result: "out"},
 	{name: "R", argv: []string{"R", "--vanilla", "--slave", "-f", "work.R"}, script: "work.R", result: "out", big: true},
@@ -89,7 +91,11 @@ func (r *realProgram) path(t *testing.T) string {
 	case strings.HasPrefix(name, "counter-"):
 		return target(t, name)
 	case name == "built":
-		return r.built(t, "gcc", "-O2", "-o", "PATH", filepath.Join("realprograms", r.argv[1]), r.argv[2])
+		compiler := "gcc"
+		if filepath.Ext(r.argv[1]) == ".f90" {
+			compiler = "gfortran"
+		}
+		return r.built(t, append([]string{compiler, "-O2", "-o", "PATH", filepath.Join("realprograms", r.argv[1])}, r.argv[2:]...)...)
 	case name == "go":
 		return r.built(t, "env", "CGO_ENABLED="+r.argv[1], "go", "build", "-o", "PATH", "./realprograms/gowork")
 	case name == "cc1":

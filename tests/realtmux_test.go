@@ -15,17 +15,18 @@ import (
 type pane struct {
 	t     *testing.T
 	dir   string
+	uid   int
 	shell int // its pid
 }
 
-func newPane(t *testing.T) *pane {
+func newPane(t *testing.T, uid int) *pane {
 	t.Helper()
-	p := &pane{t: t, dir: workDir(t, os.Geteuid())}
+	p := &pane{t: t, dir: workDir(t, uid), uid: uid}
 	path, err := exec.LookPath("tmux")
 	if err != nil {
 		t.Fatalf("%v: run tests/setup.sh", err)
 	}
-	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: os.Geteuid()})
+	start(t, command{argv: []string{path, "-D", "-f", "/dev/null", "-S", "socket"}, dir: p.dir, uid: uid})
 	eventually(t, "tmux", func() bool {
 		_, err := os.Stat(filepath.Join(p.dir, "socket"))
 		return err == nil
@@ -84,7 +85,7 @@ func (p *pane) program(comm string) (pid int) {
 func (p *pane) replace(comm string) {
 	p.t.Helper()
 	pid := p.program(comm)
-	ckpt(p.t, p.dir, os.Geteuid(), "save", strconv.Itoa(pid)).want(p.t, exitOK)
+	ckpt(p.t, p.dir, p.uid, "save", strconv.Itoa(pid)).want(p.t, exitOK)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		p.t.Fatal(err)
 	}
@@ -95,70 +96,89 @@ func (p *pane) replace(comm string) {
 	p.program(comm)
 }
 
+// inTmux are programs that people type into, and what they do there. big ones are
+// for make check-all.
+var inTmux = []struct {
+	name string
+	big  bool
+	use  func(t *testing.T, p *pane)
+}{
+	{"vim", true, useVim}, {"python3", false, usePython}, {"less", false, useLess},
+}
+
 // TestRealInTmux: what people type into, saved, killed and restored three times
 // in a row in a terminal: what they typed is there, and what they see.
 func TestRealInTmux(t *testing.T) {
 	t.Parallel()
-	t.Run("vim", func(t *testing.T) {
-		t.Parallel()
-		if os.Getenv("CKPT_ALL") == "" {
-			t.Skip("in make check-all")
+	users := []int{os.Geteuid()}
+	if isRoot() {
+		users = append(users, nobody)
+	}
+	for _, c := range inTmux {
+		for _, uid := range users {
+			t.Run(fmt.Sprintf("%s as user %d", c.name, uid), func(t *testing.T) {
+				t.Parallel()
+				if c.big && os.Getenv("CKPT_ALL") == "" {
+					t.Skip("in make check-all")
+				}
+				c.use(t, newPane(t, uid))
+			})
 		}
-		p := newPane(t)
-		p.press("vim -u NONE -i NONE -n file", "Enter")
-		p.awaitScreen("~")
-		p.press("ione", "Escape", `"ayy`, "otwo", "Escape", ":let g:x=42", "Enter")
-		p.awaitScreen("two")
-		for range restores {
-			p.replace("vim")
-		}
-		p.press("C-l")
-		p.awaitScreen("two")
-		p.press("u", `"ap`, ":put =g:x", "Enter", ":wq", "Enter")
-		eventually(t, "the file", func() bool { return text(p.dir, "file") != "" })
-		if got := text(p.dir, "file"); got != "one\none\n42\n" {
-			t.Fatalf("the file is %q", got)
-		}
-		t.Logf("restored %d times: undo, register, variable and terminal as before", restores)
-	})
-	t.Run("python3", func(t *testing.T) {
-		t.Parallel()
-		p := newPane(t)
-		p.press("PYTHONHISTFILE=/dev/null /usr/bin/python3 -q", "Enter")
-		p.awaitScreen(">>>")
-		p.press("answer = 6 * 7", "Enter")
-		for range restores {
-			p.replace("python3")
-		}
-		// What readline has remembered, too.
-		p.press("'answer', answer", "Enter")
-		p.awaitScreen("('answer', 42)")
-		p.press("Up", "Up", "Enter", "Up", "Up", "Enter", "exit()", "Enter")
-		eventually(t, "the end of python3", func() bool { return len(children(p.shell)) == 0 })
-		t.Logf("restored %d times: its variable and its history as before", restores)
-	})
-	t.Run("less", func(t *testing.T) {
-		t.Parallel()
-		p := newPane(t)
-		var lines strings.Builder
-		for i := range 2000 {
-			fmt.Fprintf(&lines, "line %d of many\n", i)
-		}
-		writeFile(t, p.dir, "lines", lines.String())
-		p.press("less lines", "Enter")
-		p.awaitScreen("line 0")
-		p.press("800g")
-		p.awaitScreen("line 800 ")
-		before := p.screen()
-		for range restores {
-			p.replace("less")
-		}
-		p.press("C-l")
-		eventually(t, "the screen as it was", func() bool { return p.screen() == before })
-		p.press("50d")
-		p.awaitScreen("line 860 ")
-		p.press("q")
-		eventually(t, "the end of less", func() bool { return len(children(p.shell)) == 0 })
-		t.Logf("restored %d times: its position, its screen and its terminal as before", restores)
-	})
+	}
+}
+
+func useVim(t *testing.T, p *pane) {
+	p.press("vim -u NONE -i NONE -n file", "Enter")
+	p.awaitScreen("~")
+	p.press("ione", "Escape", `"ayy`, "otwo", "Escape", ":let g:x=42", "Enter")
+	p.awaitScreen("two")
+	for range restores {
+		p.replace("vim")
+	}
+	p.press("C-l")
+	p.awaitScreen("two")
+	p.press("u", `"ap`, ":put =g:x", "Enter", ":wq", "Enter")
+	eventually(t, "the file", func() bool { return text(p.dir, "file") != "" })
+	if got := text(p.dir, "file"); got != "one\none\n42\n" {
+		t.Fatalf("the file is %q", got)
+	}
+	t.Logf("restored %d times: undo, register, variable and terminal as before", restores)
+}
+
+func usePython(t *testing.T, p *pane) {
+	p.press("PYTHONHISTFILE=/dev/null /usr/bin/python3 -q", "Enter")
+	p.awaitScreen(">>>")
+	p.press("answer = 6 * 7", "Enter")
+	for range restores {
+		p.replace("python3")
+	}
+	// What readline has remembered, too.
+	p.press("'answer', answer", "Enter")
+	p.awaitScreen("('answer', 42)")
+	p.press("Up", "Up", "Enter", "Up", "Up", "Enter", "exit()", "Enter")
+	eventually(t, "the end of python3", func() bool { return len(children(p.shell)) == 0 })
+	t.Logf("restored %d times: its variable and its history as before", restores)
+}
+
+func useLess(t *testing.T, p *pane) {
+	var lines strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&lines, "line %d of many\n", i)
+	}
+	writeFile(t, p.dir, "lines", lines.String())
+	p.press("less lines", "Enter")
+	p.awaitScreen("line 0")
+	p.press("800g")
+	p.awaitScreen("line 800 ")
+	before := p.screen()
+	for range restores {
+		p.replace("less")
+	}
+	p.press("C-l")
+	eventually(t, "the screen as it was", func() bool { return p.screen() == before })
+	p.press("50d")
+	p.awaitScreen("line 860 ")
+	p.press("q")
+	eventually(t, "the end of less", func() bool { return len(children(p.shell)) == 0 })
+	t.Logf("restored %d times: its position, its screen and its terminal as before", restores)
 }

@@ -34,6 +34,7 @@ less less'
 
 [ "${1:-}" != all ] || needed="$needed
 R r-base-core
+gfortran gfortran
 octave-cli octave
 gp pari-gp
 vim vim

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -299,6 +300,28 @@ func TestGdbOpensImage(t *testing.T) {
 		}
 		if argv[0] == "eu-stack" && !bytes.Contains(out, []byte(" main")) {
 			t.Errorf("eu-stack shows no main:\n%s", out)
+		}
+	}
+}
+
+// TestGdbThroughHandler: an image that kill -12 made shows the library's handler and,
+// behind it, where the program was.
+func TestGdbThroughHandler(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	program := target(t, "counter")
+	p := start(t, command{argv: []string{program, "100000"}, dir: dir, uid: os.Geteuid(), env: withLibrary(t)})
+	p.awaitOutput("\n3 ")
+	eventually(t, "the program asleep", func() bool { return p.syscall() == unix.SYS_CLOCK_NANOSLEEP })
+	p.saveBySignal()
+	image := filepath.Join(dir, "myckpt")
+	for want, argv := range map[string][]string{
+		`(?s)ckpt_handler.*<signal handler called>.* main \(.*counter\.c:`: {"gdb", "-nx", "-batch", "-ex", "bt", program, image},
+		`(?s)ckpt_handler.*__restore_rt.* main\b`:                          {"eu-stack", "--core=" + image, "-e", program},
+	} {
+		out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+		if err != nil || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("%s: %v\n%s", argv[0], err, out)
 		}
 	}
 }
