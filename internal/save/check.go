@@ -43,11 +43,11 @@ func (r *Report) refusal() error {
 }
 
 // Check tells whether a process and its descendants would survive saving and
-// restoring. It reads /proc only: they are neither stopped nor changed. helpers
-// and given are as in Options.
+// restoring. It reads /proc only: they are neither stopped nor changed, nor do they
+// wait for it more than a few milliseconds. helpers and given are as in Options.
 func Check(pid int, helpers []int, given ...int) (*Report, error) {
 	k := kin{fs: proc.Host(), root: pid, helpers: helpers, given: given, patience: vforkLimit}
-	r, subjects, err := check(&k, "", proc.Process.Smaps)
+	r, subjects, err := check(&k, "", gentleMaps)
 	if err == nil && len(r.Obstacles) == 0 {
 		err = gone(pid, r.count(subjects))
 	}
@@ -188,6 +188,7 @@ func (s *subject) count() (uint64, error) {
 		return 0, err
 	}
 	defer scanner.Close()
+	scanner.gentle = true
 	runs, err := findRuns(scanner, s.areas, true)
 	return total(runs), err
 }

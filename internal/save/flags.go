@@ -178,3 +178,19 @@ func quickMaps(p proc.Process) ([]proc.VMA, error) {
 	hintFlags(p, vmas)
 	return vmas, nil
 }
+
+// gentleMaps is Smaps of a process that is small, else quickMaps. While the kernel
+// looks at the pages of a mapping, whoever maps or unmaps something waits for it.
+func gentleMaps(p proc.Process) ([]proc.VMA, error) {
+	st, err := p.Status()
+	if err != nil {
+		return nil, err
+	}
+	if st.VmRSS <= gentleSize {
+		return p.Smaps()
+	}
+	return quickMaps(p)
+}
+
+// gentleSize is how much resident memory the kernel looks at in 2 ms, in bytes.
+const gentleSize = 64 << 20

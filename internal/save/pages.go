@@ -21,7 +21,13 @@ type pageScanner struct {
 	pagemap *os.File
 	buf     []sys.PageRegion
 	noScan  bool // the kernel does not have PAGEMAP_SCAN
+	// gentle: the process runs, and should not wait for the kernel's look at its
+	// memory (mmap_lock) longer than a millisecond.
+	gentle bool
 }
+
+// gentlePages is how many pages a gentle scan looks at before others get their turn.
+const gentlePages = 32 << 20 / pageSize
 
 func newPageScanner(p proc.Process) (*pageScanner, error) {
 	f, err := os.Open(p.Path("pagemap"))
@@ -60,8 +66,12 @@ func (s *pageScanner) scan(start, end uint64, visit func(start, end uint64)) err
 	if s.buf == nil {
 		s.buf = make([]sys.PageRegion, 1024)
 	}
+	most := uint64(0)
+	if s.gentle {
+		most = gentlePages
+	}
 	for start < end {
-		found, next, err := sys.PagemapScan(s.pagemap, start, end, notPrivate, notPrivate, sys.PagePresent|sys.PageSwapped, 0, s.buf)
+		found, next, err := sys.PagemapScanSome(s.pagemap, start, end, most, notPrivate, notPrivate, sys.PagePresent|sys.PageSwapped, 0, s.buf)
 		if err != nil {
 			return fmt.Errorf("scan the page map of %#x-%#x: %w", start, end, err)
 		}

@@ -68,14 +68,24 @@ func (m *member) state(turn *ptrace.Turn) error {
 	if err != nil {
 		return fmt.Errorf("find the process's timers: %w", err)
 	}
-	f, p := m.frozen, &m.p
-	p.Threads = make([]image.Thread, len(f.threads))
-	for i, ft := range f.threads {
-		p.Threads[i].TID = ft.Tid()
-	}
+	m.listThreads()
 	if err := m.inject(timers); err != nil {
 		return err
 	}
+	return m.threadStates()
+}
+
+func (m *member) listThreads() {
+	m.p.Threads = make([]image.Thread, len(m.frozen.threads))
+	for i, ft := range m.frozen.threads {
+		m.p.Threads[i].TID = ft.Tid()
+	}
+}
+
+// threadStates collects what the kernel tells of the threads, and decides with which
+// registers they go on: it has to be done after every injected call.
+func (m *member) threadStates() (err error) {
+	f, p := m.frozen, &m.p
 	if p.Signals.Pending, err = pending(f.threads[0].Thread, true); err != nil {
 		return err
 	}
@@ -109,17 +119,8 @@ func living(threads []image.Thread) *image.Thread {
 // what belongs to all, and then each of the others, while the first one stands
 // ready to go on.
 func (m *member) inject(timers []proc.Timer) (err error) {
-	p, mem := &m.p, m.frozen.mem
-	gadgets, texts := m.code, texts(m.vmas)
-	if !gadgets.Hold(mem, texts) {
-		if gadgets, err = ptrace.FindGadgets(mem, texts); err != nil {
-			return err
-		}
-	}
-	o := ptrace.Options{
-		Mem: mem, Gadgets: gadgets, Stack: stackOf(m.vmas), Stale: slices.ContainsFunc(m.vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: m.c.o.Timeout, Ignored: ^m.s.status.SigCgt,
-	}
-	in, err := ptrace.Inject(m.frozen.threads[0].Thread, o)
+	p := &m.p
+	in, o, err := m.injector()
 	if err != nil {
 		return err
 	}
@@ -151,6 +152,22 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 		m.askItself(r)
 	}
 	return r.err
+}
+
+// injector makes the process's first thread ready for injected calls.
+func (m *member) injector() (in *ptrace.Injector, o ptrace.Options, err error) {
+	mem := m.frozen.mem
+	gadgets, texts := m.code, texts(m.vmas)
+	if !gadgets.Hold(mem, texts) {
+		if gadgets, err = ptrace.FindGadgets(mem, texts); err != nil {
+			return nil, o, err
+		}
+	}
+	o = ptrace.Options{
+		Mem: mem, Gadgets: gadgets, Stack: stackOf(m.vmas), Stale: slices.ContainsFunc(m.vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: m.c.o.Timeout, Ignored: ^m.s.status.SigCgt,
+	}
+	in, err = ptrace.Inject(m.frozen.threads[0].Thread, o)
+	return in, o, err
 }
 
 // askChildren finds out what of its children's fate the process has not been told

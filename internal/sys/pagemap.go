@@ -43,7 +43,14 @@ const pagemapScanIoctl = 0xc0606610
 // buffer to use; the result is a part of it and next is where to go on (end
 // when done). ENOTTY means that the kernel (before 6.7) does not have it.
 func PagemapScan(pagemap *os.File, start, end, inverted, mask, anyOf, ret uint64, regions []PageRegion) (found []PageRegion, next uint64, err error) {
-	return pagemapScan(pagemap, pagemapScanArg{start: start, end: end, inverted: inverted, mask: mask, anyOf: anyOf, retur: ret}, regions)
+	return PagemapScanSome(pagemap, start, end, 0, inverted, mask, anyOf, ret, regions)
+}
+
+// PagemapScanSome is PagemapScan that goes on no farther than to so many pages (0: to
+// all). Whoever maps, unmaps or touches memory of the process may wait for it: a page
+// takes about 30 ns.
+func PagemapScanSome(pagemap *os.File, start, end, most, inverted, mask, anyOf, ret uint64, regions []PageRegion) (found []PageRegion, next uint64, err error) {
+	return pagemapScan(pagemap, pagemapScanArg{start: start, end: end, inverted: inverted, mask: mask, anyOf: anyOf, retur: ret, maxPages: most}, regions)
 }
 
 // PagemapWritten asks which pages of [start, end) are not write-protected by the
