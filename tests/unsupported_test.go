@@ -6,6 +6,7 @@ import (
 	bin "encoding/binary"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -131,8 +132,12 @@ func Test32Bit(t *testing.T) {
 	t.Parallel()
 	dir := workDir(t, os.Geteuid())
 	path := filepath.Join(dir, "pause32")
-	if err := os.WriteFile(path, pause32(), 0o755); err != nil {
-		t.Fatal(err)
+	// By another program: one that we write may not be executed as long as a child
+	// that another test is just starting has it open, too.
+	write := exec.Command("sh", "-c", `cat >"$0" && chmod 755 "$0"`, path)
+	write.Stdin = bytes.NewReader(pause32())
+	if out, err := write.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	// A kernel without them says so at once.
 	if fd, err := unix.Open("/proc/sys/abi/vsyscall32", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {

@@ -28,6 +28,7 @@ static void set_up(void) {
   NEED((held = open("held", O_RDWR | O_CREAT | O_CLOEXEC, 0600)) >= 0);
   NEED((ofd = open("held", O_RDWR | O_CLOEXEC)) >= 0 && fcntl(held, F_OFD_SETLK, &whole) == 0);
   NEED((event = eventfd(0, 0)) >= 0 && (timer = timerfd_create(CLOCK_MONOTONIC, 0)) >= 0);
+  begin = now();  // not later: the timer may run for long before the threads do
   NEED(timerfd_settime(timer, 0, &soon, NULL) == 0);
   struct epoll_event e = {.events = EPOLLIN, .data.u64 = 4711};
   NEED((set = epoll_create1(0)) >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, watched[0], &e) == 0);
@@ -37,7 +38,6 @@ static void set_up(void) {
   }
   NEED(fcntl(full[1], F_SETFL, 0) == 0);
   NEED(mkfifo("fifo", 0600) == 0 && (fifo = open("fifo", O_RDWR)) >= 0);
-  begin = now();
 }
 
 static int do_read(void) { char c; return read(in[0], &c, 1) == 1 && c == 'r'; }
