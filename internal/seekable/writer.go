@@ -42,7 +42,7 @@ type entry struct {
 // workers how many goroutines compress.
 func NewWriter(f io.WriterAt, front int64, level, workers int) (*Writer, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)), zstd.WithEncoderConcurrency(workers),
-		zstd.WithWindowSize(FrameSize))
+		zstd.WithWindowSize(FrameSize), zstd.WithEncoderCRC(false)) // the index has checksums
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}

@@ -63,6 +63,20 @@ func bench(ctx context.Context, o options) error {
 		}
 		r.add(s, o)
 	}
+	for _, of := range realPrograms {
+		p, err := t.packing(ctx, ours, of, o.runs)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			r.note("%s: compression not measured: %v", of.name, err)
+			continue
+		}
+		r.Packed = append(r.Packed, p)
+		if !o.json {
+			p.writeRows(os.Stdout)
+		}
+	}
 	for _, p := range peers() {
 		if err := t.peer(ctx, p, o, r); err != nil {
 			if ctx.Err() != nil {
@@ -72,6 +86,9 @@ func bench(ctx context.Context, o options) error {
 		}
 	}
 	r.Bars = bars(r.Series)
+	for _, p := range r.Packed {
+		r.Bars = append(r.Bars, p.bars()...)
+	}
 	if o.json {
 		return r.writeJSON(os.Stdout)
 	}

@@ -98,8 +98,10 @@ func TestTable(t *testing.T) {
 		{"ckpt", shape{Threads: 200, Processes: 1}, []run{slow}}, {"ckpt", shape{Threads: 1, Processes: 50}, []run{slow}},
 	}}
 	r.Bars = bars(r.Series)
+	packed := packing{"python3", []packingRun{{Plain: 1e8, Packed: 2e8, Memory: 1e8, Size: 2e7}, {Plain: 1e8, Packed: 1e8, Memory: 1e8, Size: 3e7}}}
+	r.Bars = append(r.Bars, packed.bars()...)
 	r.note("dmtcp: %s", "not here")
-	verdicts := []bool{false, true, true, false, false, true, false, true}
+	verdicts := []bool{false, true, true, false, false, true, false, true, true, false}
 	if len(r.Bars) != len(verdicts) {
 		t.Fatalf("bars %+v", r.Bars)
 	}
@@ -113,8 +115,9 @@ func TestTable(t *testing.T) {
 	for _, s := range r.Series {
 		s.writeRows(&table)
 	}
+	packed.writeRows(&table)
 	r.writeBars(&table)
-	for _, want := range []string{"FAIL  small program, save: 200 ms, at most 15.0", "1.60 × fresh read", "criu, small", "FAIL  50 processes, pause: 59.0 ms, at most 50.0", "200 threads, pause for each: 0.29", "dmtcp: not here"} {
+	for _, want := range []string{"FAIL  small program, save: 200 ms, at most 15.0", "1.60 × fresh read", "criu, small", "FAIL  50 processes, pause: 59.0 ms, at most 50.0", "2.00 × plain, 1000 MB/s", "200 threads, pause for each: 0.29", "dmtcp: not here"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("no %q in\n%s", want, &table)
 		}

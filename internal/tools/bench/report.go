@@ -12,6 +12,7 @@ type report struct {
 	Schema  string
 	Machine machine
 	Series  []series
+	Packed  []packing
 	Bars    []bar
 	Notes   []string
 }
@@ -86,6 +87,6 @@ func (r *report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(map[string]any{
-		"schema": r.Schema, "machine": r.Machine, "series": list, "bars": r.Bars, "notes": r.Notes,
+		"schema": r.Schema, "machine": r.Machine, "series": list, "compressed": r.Packed, "bars": r.Bars, "notes": r.Notes,
 	})
 }
