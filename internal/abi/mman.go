@@ -31,3 +31,9 @@ const (
 	MadvPopulateWrite = 23 // Linux 5.14
 	MadvCollapse      = 25 // Linux 6.1
 )
+
+// Modes of fallocate(2) (include/uapi/linux/falloc.h).
+const (
+	FallocKeepSize  = 1
+	FallocPunchHole = 2
+)

@@ -23,9 +23,9 @@ func (im *Image) Verify(ctx context.Context, workers int, progress func(done, to
 	return im.VerifyInto(ctx, nil, nil, workers, progress)
 }
 
-// VerifyInto is Verify, and writes all memory and payload of each image to the
-// places that they have in it if it is not compressed, if into gives something to
-// write to for it. Chunks of memory in except, by their indexes in the table of
+// VerifyInto is Verify, and writes all memory of each image to the places that it
+// has in the file if that is not compressed, if into gives something to write to
+// for it. Chunks of memory in except, by their indexes in the table of
 // their image, are left out: somebody else looks at their checksums.
 func (im *Image) VerifyInto(ctx context.Context, into func(*Image) io.WriterAt, except map[*Image]map[int]bool, workers int, progress func(done, total int64)) error {
 	var before, all int64
@@ -157,8 +157,10 @@ func (v *verifier) work(ctx context.Context) {
 			if err == nil {
 				err = v.im.verifyChunk(i, c, buf[:c.Len])
 			}
-			if err == nil && v.to != nil {
-				_, err = v.to.WriteAt(buf[:c.Len], int64(c.Pos))
+			if err == nil && v.to != nil && i < len(v.im.chunks.memory) {
+				if _, err = v.to.WriteAt(buf[:c.Len], int64(c.Pos)); err != nil {
+					err = fmt.Errorf("decompress: %w", err)
+				}
 			}
 			v.report(i, err)
 		}

@@ -58,4 +58,9 @@ func (p *preparation) compares(in *image.Image, chunk int) {
 func (r *reader) fetch(p image.Piece) {
 	fd, n := r.w.p.files.imageFDs[p.In].Fd(), plan.Imm(p.Len)
 	r.b.Call(r.name, abi.SysPread64, plan.Imm(uint64(fd)), plan.Imm(p.Addr), n, plan.Imm(p.Pos)).Want(n)
+	if r.w.p.unpacked[p.In] != nil && len(r.w.p.members) == 1 {
+		// Nobody else reads it. Otherwise all would be in memory twice at the end.
+		r.b.Call("give the decompressed copy back", abi.SysFallocate, plan.Imm(uint64(fd)),
+			plan.Imm(abi.FallocPunchHole|abi.FallocKeepSize), plan.Imm(p.Pos), n).MayFail()
+	}
 }

@@ -3,8 +3,10 @@ package restore
 import (
 	"bytes"
 	"context"
+	"os"
 	"testing"
 
+	"ckpt/internal/abi"
 	"ckpt/internal/image"
 	"ckpt/internal/plan"
 )
@@ -45,5 +47,34 @@ func TestReaderSums(t *testing.T) {
 	var verified int64
 	if err := p.image.VerifyInto(context.Background(), nil, p.summed, 1, func(done, total int64) { verified = done }); err != nil || verified > image.MaxChunk+1<<10 {
 		t.Errorf("%d bytes are verified in front: %v", verified, err)
+	}
+}
+
+// TestGiveBack: of a compressed image, each piece is given back when it is read.
+func TestGiveBack(t *testing.T) {
+	t.Parallel()
+	const size = 20 << 20
+	m := sample(t)
+	m.Processes[0].Areas = []image.Area{{Start: 0x401000, End: 0x401000 + size, Prot: rw, Kind: image.Anonymous, File: -1, Flags: []string{}}}
+	p := prepared(t, m, content{0x401000, bytes.Repeat([]byte{1}, size)})
+	p.unpacked = map[*image.Image]*os.File{p.image: p.image.File()}
+	pl, _ := steps(t, p, 0, func(w *writer) {
+		if err := w.memory(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	read := 0
+	for i, op := range pl.Ops {
+		if op.Nr != abi.SysPread64 {
+			continue
+		}
+		read += int(op.Args[2].Imm)
+		next := pl.Ops[i+1]
+		if next.Nr != abi.SysFallocate || next.Args[0] != op.Args[0] || next.Args[2] != op.Args[3] || next.Args[3] != op.Args[2] || next.Check != plan.Whatever {
+			t.Errorf("%+v is followed by %+v", op, next)
+		}
+	}
+	if read != size {
+		t.Errorf("%d bytes are read", read)
 	}
 }
