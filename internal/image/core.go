@@ -90,7 +90,7 @@ func (w *coreWriter) segments(p *Process) ([]Segment, error) {
 	for i := range p.Areas {
 		runs = append(runs, w.space.runs(&p.Areas[i])...)
 	}
-	return new(placed).cut(p.Areas, runsOf(runs), nil)
+	return new(placed).cut(p.Areas, runsOf(runs), nil, maxSegments)
 }
 
 // runs are what of an area is saved, in this image or its parents.

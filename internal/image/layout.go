@@ -1,7 +1,6 @@
 package image
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -21,6 +20,8 @@ type Space struct {
 	// others, whose content is that of the same addresses of the process in the
 	// parent of the image.
 	Kept []Run
+	// Ahead is what has taken memory of the process before, if anything did.
+	Ahead *SpaceWriter
 }
 
 // Same is a range of whole pages inside one area, outside of the runs, with the
@@ -81,19 +82,21 @@ func (l *Layout) check() error {
 // placed are the segments of a whole layout, at their places in the file.
 type placed struct {
 	objects, processes [][]Segment
-	end                uint64 // of the memory in the file
+	ahead              Stretch // of the memory in the file
+	end                uint64  // of all of it
 }
 
 // plan cuts everything into segments and gives each its place in the file: one
 // behind the other, objects first.
-func (l *Layout) plan() (*placed, error) {
+func (l *Layout) plan(ahead Stretch) (*placed, error) {
 	// Positions are counted from the start of the memory at first. Where that
-	// is depends on the number of the root's segments.
-	out := &placed{}
+	// is depends on the number of the root's segments, unless memory was copied
+	// ahead.
+	out := &placed{ahead: ahead, end: ahead.Pos + ahead.Len}
 	for i := range l.Objects {
 		o := &l.Objects[i]
 		area := o.area()
-		segs, err := out.cut([]Area{area}, runsOf(o.Runs), nil)
+		segs, err := out.cut([]Area{area}, runsOf(o.Runs), nil, maxSegments)
 		if err != nil {
 			return nil, fmt.Errorf("object %d: %w", o.ID, err)
 		}
@@ -104,15 +107,26 @@ func (l *Layout) plan() (*placed, error) {
 		p := &l.Processes[i]
 		same, err := out.resolve(p.Same)
 		if err == nil {
+			runs, most := p.Runs, maxSegments
+			if p.Ahead != nil {
+				var there []stored
+				there, runs, _ = p.Ahead.fixed(runs)
+				same = merge(same, there)
+			}
+			if i == 0 && ahead.Len > 0 {
+				most = int((ahead.Pos-headersEnd(0))/phdrSize) - 2
+			}
 			var segs []Segment
-			segs, err = out.cut(p.Areas, merge(merge(runsOf(p.Runs), same), keptOf(p.Kept)), windows)
+			segs, err = out.cut(p.Areas, merge(merge(runsOf(runs), same), keptOf(p.Kept)), windows, most)
 			out.processes = append(out.processes, segs)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("process %d of %d: %w", i+1, len(l.Processes), err)
 		}
 	}
-	out.shift(alignUp(headersEnd(len(out.processes[0]))))
+	if ahead.Len == 0 {
+		out.shift(alignUp(headersEnd(len(out.processes[0]))))
+	}
 	return out, nil
 }
 
@@ -165,9 +179,9 @@ func (p *placed) resolve(all []Same) ([]stored, error) {
 	return out, nil
 }
 
-// cut cuts areas into segments around the runs and what is shared, and places
-// them behind everything that was cut before.
-func (p *placed) cut(areas []Area, all []stored, w windows) ([]Segment, error) {
+// cut cuts areas into at most so many segments around the runs and what is shared,
+// and places them behind everything that was cut before.
+func (p *placed) cut(areas []Area, all []stored, w windows, most int) ([]Segment, error) {
 	if err := checkStored(all); err != nil {
 		return nil, err
 	}
@@ -176,7 +190,7 @@ func (p *placed) cut(areas []Area, all []stored, w windows) ([]Segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(segs) > maxSegments {
+		if len(segs) > most {
 			continue
 		}
 		for i := range segs {
@@ -187,7 +201,7 @@ func (p *placed) cut(areas []Area, all []stored, w windows) ([]Segment, error) {
 		}
 		return segs, nil
 	}
-	return nil, errors.New("memory is scattered over too many places")
+	return nil, ErrScattered
 }
 
 func runsOf(runs []Run) []stored {

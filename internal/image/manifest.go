@@ -23,15 +23,18 @@ func known(version int) bool { return oldestVersion <= version && version <= Man
 // (registers, XSAVE areas, auxv) have notes of their own and are marked
 // `json:"-"` here. docs/image-format.md is its specification.
 type Manifest struct {
-	Version   int        `json:"version"`
-	ID        string     `json:"id"` // 128 random bits, hexadecimal
-	Created   time.Time  `json:"created"`
-	Engine    string     `json:"engine"`  // version of the ckpt that wrote it
-	Trigger   string     `json:"trigger"` // TriggerCommand or TriggerSignal
-	Host      Host       `json:"host"`
-	Processes []Process  `json:"processes"` // the root of the tree first, parents before children
-	Objects   []Object   `json:"objects,omitempty"`
-	Files     []OpenFile `json:"files"`
+	Version   int       `json:"version"`
+	ID        string    `json:"id"` // 128 random bits, hexadecimal
+	Created   time.Time `json:"created"`
+	Engine    string    `json:"engine"`  // version of the ckpt that wrote it
+	Trigger   string    `json:"trigger"` // TriggerCommand or TriggerSignal
+	Host      Host      `json:"host"`
+	Processes []Process `json:"processes"` // the root of the tree first, parents before children
+	Objects   []Object  `json:"objects,omitempty"`
+	// Ahead is where in the file memory was copied to before the processes were
+	// frozen. The Writer fills it in.
+	Ahead *Stretch   `json:"ahead,omitempty"`
+	Files []OpenFile `json:"files"`
 
 	// Parent is the image that has what this one keeps; nil: this one is
 	// complete in itself.

@@ -28,8 +28,9 @@ var zeroPage [PageSize]byte
 type SpaceWriter struct {
 	w     *Writer
 	areas []Area
-	runs  []Run
+	runs  []Run // without those that have a place ahead
 	segs  []Segment
+	ahead bool // it takes memory before the layout
 }
 
 // reserve reserves disk space for the runs, stretch by stretch: runs that follow
@@ -37,7 +38,9 @@ type SpaceWriter struct {
 func (s *SpaceWriter) reserve() error {
 	var at fileRange
 	for _, r := range s.runs {
-		s.w.planned += r.Len
+		if !s.ahead {
+			s.w.planned += r.Len
+		}
 		pos := s.pos(r.Start)
 		if pos != at.end() {
 			if err := s.w.reserve(at); err != nil {
@@ -114,7 +117,9 @@ func (s *SpaceWriter) add(addr uint64, p []byte, hollow bool, store func(b []byt
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.written += uint64(len(p))
+	if !s.ahead {
+		w.written += uint64(len(p))
+	}
 	w.chunks.memory = append(w.chunks.memory, chunks...)
 	for _, h := range holes {
 		w.zero += h.len

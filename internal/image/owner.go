@@ -16,6 +16,9 @@ type owner struct {
 // owners lists all the memory in the file, in its order.
 func (p *placed) owners() []owner {
 	var out []owner
+	if p.ahead.Len > 0 {
+		out = append(out, owner{fileRange: fileRange{p.ahead.Pos, p.ahead.Len}, object: -1, process: -1})
+	}
 	add := func(segs []Segment, object, process int) {
 		for _, s := range segs {
 			if s.FileLen > 0 && !s.Shared {
@@ -39,8 +42,23 @@ func (im *Image) describe(i int, c Chunk) string {
 	}
 	n := sort.Search(len(im.owners), func(n int) bool { return im.owners[n].end() > c.Pos })
 	o := im.owners[n] // there is one: the table was checked
+	if o.object < 0 && o.process < 0 {
+		o = im.ownerAhead(c.Pos)
+	}
 	from := o.addr + c.Pos - o.pos
 	return fmt.Sprintf("chunk %d, memory %#x-%#x of %s, file offset %#x", i, from, from+uint64(c.Len), im.ownerName(o, from), c.Pos)
+}
+
+// ownerAhead finds the first process that has a byte that was copied ahead.
+func (im *Image) ownerAhead(pos uint64) owner {
+	for i, segs := range im.placed.processes {
+		for _, s := range segs {
+			if s.Pos <= pos && pos < s.Pos+s.FileLen {
+				return owner{fileRange{s.Pos, s.FileLen}, -1, i, uint64(s.Start)}
+			}
+		}
+	}
+	return owner{object: -1, process: 0} // nobody's
 }
 
 func (im *Image) ownerName(o owner, addr uint64) string {

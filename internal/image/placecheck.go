@@ -8,7 +8,15 @@ import "slices"
 // limit is where the memory must have ended.
 func (p *placed) check(m *Manifest, limit uint64) error {
 	c := placeCheck{at: alignUp(headersEnd(len(p.processes[0]))), limit: limit}
+	if a := m.Ahead; a != nil {
+		if a.Pos < c.at || a.Pos > limit || a.Len == 0 || a.Len > limit-a.Pos || (a.Pos|a.Len)%PageSize != 0 {
+			return corrupt("memory copied ahead at %#x+%#x", a.Pos, a.Len)
+		}
+		p.ahead = *a
+		c.at = a.Pos
+	}
 	c.from = c.at
+	c.at += p.ahead.Len
 	byID := map[uint64][]Segment{}
 	for i := range m.Objects {
 		o := &m.Objects[i]

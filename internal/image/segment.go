@@ -21,12 +21,14 @@ type Segment struct {
 	Pos        uint64
 	FileLen    uint64
 	Prot       Prot
-	// Shared says that the bytes belong to a space in front of this one.
+	// Shared says that the bytes belong to a space in front of this one, or stand
+	// there because they were copied ahead.
 	Shared bool
 	// Kept says that it is no PT_LOAD, which would look like zeros to debuggers: its
 	// memory is what the parent of the image has at the same addresses of the same
 	// process.
-	Kept bool
+	Kept  bool
+	ahead bool
 }
 
 // fileEnd is where the bytes in the file end, as an address.
@@ -73,6 +75,7 @@ func (a *Area) zeroIsImplied() bool {
 type stored struct {
 	Run
 	shared bool
+	ahead  bool   // shared, because it was copied ahead
 	pos    uint64 // if shared
 	kept   bool   // in the parent's
 }
@@ -105,7 +108,7 @@ func appendSegments(segs []Segment, a *Area, all []stored, gap uint64) []Segment
 			next(Addr(c.Start))
 		}
 		if seg.FileLen == 0 && c.shared {
-			seg.Pos, seg.Shared = c.pos, true
+			seg.Pos, seg.Shared, seg.ahead = c.pos, true, c.ahead
 		}
 		seg.FileLen = c.end() - uint64(seg.Start)
 	}
@@ -114,14 +117,17 @@ func appendSegments(segs []Segment, a *Area, all []stored, gap uint64) []Segment
 }
 
 // canTake tells whether the next content of the area can be s's, too. What is
-// shared is so only without a gap: in the file, the gap may hold something.
+// shared is so only without a gap: in the file, the gap may hold something. Gaps of
+// what was copied ahead hold nothing, as long as it stands there as in memory.
 func (s *Segment) canTake(c stored, gap uint64) bool {
 	between := c.Start - s.fileEnd()
 	switch {
 	case s.FileLen == 0 && c.shared:
 		return between == 0
+	case c.ahead:
+		return s.ahead && between < gap && c.pos-s.Pos == c.Start-uint64(s.Start)
 	case c.shared:
-		return s.Shared && between == 0 && c.pos == s.Pos+s.FileLen
+		return s.Shared && !s.ahead && between == 0 && c.pos == s.Pos+s.FileLen
 	}
 	return !s.Shared && between < gap
 }

@@ -31,6 +31,8 @@ type Writer struct {
 	laidOut            []Object
 	planned            uint64 // bytes of runs
 	reserved           bool   // disk space is
+	ahead              Stretch
+	stale              []fileRange // what was copied ahead in vain
 
 	mu         sync.Mutex // guards what follows
 	written    uint64     // bytes of runs that WriteMemory was given
@@ -38,6 +40,7 @@ type Writer struct {
 	chunks     chunkTable
 	payloadEnd uint64 // next free position in the file
 	holes      []fileRange
+	rewritten  []fileRange // since it was copied ahead
 	finished   bool
 	whole      bool // it has no parent
 }
@@ -96,7 +99,7 @@ func (w *Writer) Layout(l Layout) error {
 	if err := l.check(); err != nil {
 		return err
 	}
-	placed, err := l.plan()
+	placed, err := l.plan(w.ahead)
 	if err != nil {
 		return err
 	}
@@ -109,7 +112,13 @@ func (w *Writer) Layout(l Layout) error {
 	for i := range l.Processes {
 		// Copies: callers complete their areas while memory is written.
 		p := &l.Processes[i]
-		w.processes = append(w.processes, &SpaceWriter{w: w, areas: slices.Clone(p.Areas), runs: slices.Clone(p.Runs), segs: placed.processes[i]})
+		s := &SpaceWriter{w: w, areas: slices.Clone(p.Areas), runs: slices.Clone(p.Runs), segs: placed.processes[i]}
+		if p.Ahead != nil {
+			var stale []fileRange
+			_, s.runs, stale = p.Ahead.fixed(p.Runs)
+			w.stale = append(w.stale, stale...)
+		}
+		w.processes = append(w.processes, s)
 	}
 	for _, s := range slices.Concat(w.objects, w.processes) {
 		if err := s.reserve(); err != nil {
@@ -179,6 +188,9 @@ func (w *Writer) Finish(m *Manifest) (Stats, error) {
 	m, err := w.complete(m)
 	if err != nil {
 		return Stats{}, fmt.Errorf("write image %s: %w", w.path, err)
+	}
+	if err := w.settle(); err != nil {
+		return Stats{}, err
 	}
 	w.chunks.sort()
 	if err := w.chunks.check(w.placed.owners(), w.placed.end); err != nil {
@@ -262,6 +274,9 @@ func (w *Writer) complete(m *Manifest) (*Manifest, error) {
 	}
 	if out.Parent == nil && slices.ContainsFunc(w.placed.processes, keepsAny) {
 		return nil, errors.New("manifest: memory is the parent's, but there is none")
+	}
+	if out.Ahead = nil; w.ahead.Len > 0 {
+		out.Ahead = &w.ahead
 	}
 	if out.Host.CPU.XSaveLayout == nil {
 		out.Host.CPU.XSaveLayout = hostXSaveLayout()

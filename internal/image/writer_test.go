@@ -225,7 +225,7 @@ func TestScatteredMemory(t *testing.T) {
 		runs[i] = Run{0x10000 + uint64(i)*segmentGap*2, PageSize}
 	}
 	l := one(areas, runs)
-	placed, err := l.plan()
+	placed, err := l.plan(Stretch{})
 	if err != nil || len(placed.processes[0]) > maxSegments {
 		t.Fatalf("%d segments, %v", len(placed.processes[0]), err)
 	}
@@ -235,7 +235,7 @@ func TestScatteredMemory(t *testing.T) {
 		t.Error(err)
 	}
 	areas[0].Kind = PrivateFile // where a gap must not become a hole
-	if _, err := l.plan(); err == nil {
+	if _, err := l.plan(Stretch{}); err == nil {
 		t.Error("too many segments were taken")
 	}
 }
