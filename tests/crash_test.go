@@ -19,7 +19,7 @@ func TestEngineKilled(t *testing.T) {
 	t.Parallel()
 	for _, of := range [][2]string{
 		{"counter", "run"}, {"counter", "stop"}, {"counter-static", "run"}, {"fault", "run"},
-		{"threaded", "run"},
+		{"threaded", "run"}, {"counter_large", "run"},
 	} {
 		t.Run(of[0]+" then "+of[1], func(t *testing.T) {
 			t.Parallel()

@@ -102,8 +102,8 @@ func saveLine(o save.Options, r *save.Result) string {
 	}
 	end := map[save.Then]string{save.ThenStop: "; " + these + " stopped", save.ThenKill: "; " + these + " killed"}[o.Then]
 	why := ""
-	if r.NoTwin != nil && o.Then == save.ThenRun {
-		why = fmt.Sprintf(" (all the while: %v)", r.NoTwin)
+	if o.Then == save.ThenRun {
+		why = way(r)
 	}
 	packed := ""
 	if o.Compress > 0 {
@@ -111,6 +111,20 @@ func saveLine(o save.Options, r *save.Result) string {
 	}
 	return fmt.Sprintf("%s: %s%s saved%s, frozen %s%s, total %s%s\n", clean(o.Path),
 		size(uint64(r.Stats.Memory+r.Stats.Payload)), what, packed, duration(r.Frozen), why, duration(r.Total), end)
+}
+
+// way says how memory was saved while the program ran, and why not in a way that
+// would have held it up for less.
+func way(r *save.Result) string {
+	switch {
+	case r.NoTwin != nil:
+		return fmt.Sprintf(" (all the while: %v)", r.NoTwin)
+	case r.Ahead && r.NotAhead == nil:
+		return " (copied ahead)"
+	case r.NotAhead != nil:
+		return fmt.Sprintf(" (forked: %v)", r.NotAhead)
+	}
+	return ""
 }
 
 // saveJSON is what save --json prints. Times are nanoseconds.
@@ -127,7 +141,9 @@ type saveJSON struct {
 	Payload  int64          `json:"payload"` // bytes of files and pipes in it
 	Zeros    int64          `json:"zeros"`   // bytes of memory that need no room
 	Frozen   int64          `json:"frozen_ns"`
-	NoTwin   string         `json:"no_twin,omitempty"` // why it was frozen while memory was saved
+	NoTwin   string         `json:"no_twin,omitempty"`   // why it was frozen while memory was saved
+	Ahead    bool           `json:"copied_ahead"`        // memory was copied while the program ran
+	NotAhead string         `json:"not_ahead,omitempty"` // why it was not, or not all of it
 	Fsync    int64          `json:"fsync_ns"`
 	Total    int64          `json:"total_ns"`
 	Warnings []save.Finding `json:"warnings"`
@@ -142,12 +158,16 @@ func saveDocument(o save.Options, r *save.Result) saveJSON {
 	if r.NoTwin != nil {
 		why = r.NoTwin.Error()
 	}
+	notAhead := ""
+	if r.NotAhead != nil {
+		notAhead = r.NotAhead.Error()
+	}
 	var pids []int
 	for i := range r.Manifest.Processes {
 		pids = append(pids, r.Manifest.Processes[i].PID)
 	}
 	return saveJSON{
-		Schema: schema("save"), NoTwin: why, Image: path, ID: r.Manifest.ID, PID: o.PID, PIDs: pids, Then: string(o.Then),
+		Schema: schema("save"), NoTwin: why, Ahead: r.Ahead, NotAhead: notAhead, Image: path, ID: r.Manifest.ID, PID: o.PID, PIDs: pids, Then: string(o.Then),
 		Size: r.Stats.Size, Raw: r.Stats.Raw, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
 		Frozen: r.Frozen.Nanoseconds(), Fsync: r.Sync.Nanoseconds(), Total: r.Total.Nanoseconds(),
 		Warnings: notNil(r.Warnings),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/zeebo/xxh3"
@@ -63,6 +64,7 @@ func (w *Writer) Ahead(spaces []Space) ([]*SpaceWriter, error) {
 	if p.end > from {
 		w.ahead = Stretch{from, p.end - from}
 	}
+	w.aheads = all
 	for _, s := range all {
 		if err := s.reserve(); err != nil {
 			return nil, err
@@ -139,15 +141,46 @@ func (s *SpaceWriter) Rewrite(addr uint64, p []byte) error {
 	return nil
 }
 
+// Put writes memory to its places, wherever they are: p is what is at addr, of which
+// only the first have bytes have content. See WriteMemory and SkipMemory; what is
+// ahead and has none is left as it is.
+func (s *SpaceWriter) Put(addr uint64, p []byte, have int) error {
+	for len(p) > 0 {
+		i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].end() > addr })
+		n := uint64(len(p))
+		if i < len(s.runs) && s.runs[i].Start > addr {
+			n = min(n, s.runs[i].Start-addr)
+		}
+		fresh := i < len(s.runs) && s.runs[i].Start <= addr
+		if fresh {
+			n = min(n, s.runs[i].end()-addr)
+		} else if seg := segmentAt(s.segs, addr); seg != nil && seg.fileEnd() > addr {
+			n = min(n, seg.fileEnd()-addr)
+		}
+		k := min(n, uint64(max(have, 0)))
+		var err error
+		switch {
+		case fresh && k > 0:
+			err = s.WriteMemory(addr, p[:k])
+		case k > 0:
+			err = s.Rewrite(addr, p[:k])
+		}
+		if err == nil && fresh && k < n {
+			err = s.SkipMemory(addr+k, n-k)
+		}
+		if err != nil {
+			return err
+		}
+		addr, p, have = addr+n, p[n:], have-int(n)
+	}
+	return nil
+}
+
 // Ahead reports whether the n bytes at addr have places from being copied ahead.
 func (s *SpaceWriter) Ahead(addr, n uint64) bool {
 	seg := segmentAt(s.segs, addr)
 	return seg != nil && addr+n <= seg.fileEnd() && (s.ahead || seg.ahead)
 }
-
-// Fresh are the runs of the layout that have no place ahead: all of them have to be
-// given to WriteMemory.
-func (s *SpaceWriter) Fresh() []Run { return s.runs }
 
 // settle makes chunks of what was rewritten, and zeros of what was copied ahead in
 // vain. It reads whole chunks back, for their checksums.
@@ -157,6 +190,7 @@ func (w *Writer) settle() error {
 	if len(changed) == 0 {
 		return nil
 	}
+	w.holes = without(merged(w.holes), changed)
 	w.chunks.sort()
 	var kept []Chunk
 	again := changed

@@ -32,6 +32,7 @@ type Writer struct {
 	planned            uint64 // bytes of runs
 	reserved           bool   // disk space is
 	ahead              Stretch
+	aheads             []*SpaceWriter
 	stale              []fileRange // what was copied ahead in vain
 
 	mu         sync.Mutex // guards what follows
@@ -119,6 +120,11 @@ func (w *Writer) Layout(l Layout) error {
 			w.stale = append(w.stale, stale...)
 		}
 		w.processes = append(w.processes, s)
+	}
+	for _, s := range w.aheads {
+		if !slices.ContainsFunc(l.Processes, func(p Space) bool { return p.Ahead == s }) {
+			w.stale = append(w.stale, s.stale(nil)...) // the process has ended
+		}
 	}
 	for _, s := range slices.Concat(w.objects, w.processes) {
 		if err := s.reserve(); err != nil {

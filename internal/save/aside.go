@@ -103,6 +103,11 @@ func (o outcome) result() error {
 // payloads is image.Writer.AddPayload as a step of work that ends with ctx.
 func (c *collector) payloads(ctx context.Context) func(io.ReaderAt, int64, [][2]int64) (image.PayloadRef, error) {
 	return func(src io.ReaderAt, size int64, extents [][2]int64) (image.PayloadRef, error) {
+		if size > 0 {
+			if err := c.layOut(); err != nil {
+				return image.PayloadRef{}, err
+			}
+		}
 		r := &steps{ctx: ctx, src: src, beat: &c.beat}
 		ref, err := c.image.AddPayload(r, size, extents)
 		if err != nil && !r.failed {

@@ -21,13 +21,19 @@ type collector struct {
 	image    *image.Writer
 	before   *prepared
 	frozen   *frozenTree
-	members  []*member // in the order of the manifest
+	members  []*member      // in the order of the manifest
+	ahead    map[int]*ahead // by process id
+	noAhead  error
+	longest  time.Duration // that the processes stood still before frozen
 	objects  []object
+	spaces   []image.ObjectSpace // for them
+	files    *files
 	manifest image.Manifest
 	beat     beat
 
-	total int64 // bytes of memory to be copied
-	done  atomic.Int64
+	laidOut bool
+	total   int64 // bytes of memory to be copied
+	done    atomic.Int64
 }
 
 // step notes that n bytes of memory are in the image.
@@ -67,6 +73,17 @@ func (c *collector) collect(ctx context.Context) error {
 		return err
 	}
 	if err := c.refusal(); err != nil {
+		return err
+	}
+	defer func() {
+		if c.files != nil {
+			c.files.Close()
+		}
+	}()
+	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.findContents(ctx) }); err != nil {
+		return err
+	}
+	if err := c.twinsOfMuch(); err != nil {
 		return err
 	}
 	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.contents(ctx) }); err != nil {
@@ -127,7 +144,7 @@ func (c *collector) explain(err error) error {
 // look reads from /proc what the frozen processes are.
 func (c *collector) look() error {
 	for _, f := range c.frozen.processes {
-		c.members = append(c.members, &member{c: c, index: len(c.members), frozen: f, code: c.before.codes[f.pid]})
+		c.members = append(c.members, &member{c: c, index: len(c.members), frozen: f, ahead: c.ahead[f.pid]})
 	}
 	if err := c.together((*member).look); err != nil {
 		return err
@@ -179,9 +196,8 @@ func (c *collector) findParents() error {
 	return nil
 }
 
-// contents finds the memory and the open files of the processes and copies what
-// is in them.
-func (c *collector) contents(ctx context.Context) error {
+// findContents finds the memory and the open files of the processes.
+func (c *collector) findContents(ctx context.Context) error {
 	if err := c.together((*member).findMappings); err != nil {
 		return err
 	}
@@ -189,7 +205,7 @@ func (c *collector) contents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer files.Close()
+	c.files = files
 	if err := files.listDescriptors(); err != nil {
 		return err
 	}
@@ -197,25 +213,19 @@ func (c *collector) contents(ctx context.Context) error {
 	for _, m := range c.members {
 		m.listAreas(files)
 	}
-	layout := image.Layout{Objects: c.findObjects()}
-	if err := c.together((*member).findMemory); err != nil {
-		return err
+	c.spaces = c.findObjects()
+	return c.findChanges(ctx)
+}
+
+// contents copies what is in memory and files, as far as that can not wait until
+// the processes run again.
+func (c *collector) contents(ctx context.Context) (err error) {
+	if !c.mayLayOutLater() {
+		if err := c.layOut(); err != nil {
+			return err
+		}
 	}
-	if err := c.findSame(); err != nil {
-		return err
-	}
-	for _, m := range c.members {
-		m.order()
-		layout.Processes = append(layout.Processes, image.Space{Areas: m.p.Areas, Runs: m.runs, Same: m.same})
-		c.total += int64(total(m.runs))
-	}
-	if err := c.refusal(); err != nil {
-		return err
-	}
-	if err := c.image.Layout(layout); err != nil {
-		return &StoreError{c.o.Path, err}
-	}
-	if c.manifest.Files, err = files.describe(&c.kin, c.payloads(ctx)); err != nil {
+	if c.manifest.Files, err = c.files.describe(&c.kin, c.payloads(ctx)); err != nil {
 		return err
 	}
 	if err := c.refusal(); err != nil {
@@ -225,9 +235,44 @@ func (c *collector) contents(ctx context.Context) error {
 		return err
 	}
 	return c.each(func(m *member) error {
-		m.p.Descriptors = files.descriptors(m.s)
+		m.p.Descriptors = c.files.descriptors(m.s)
+		if m.changes != nil && m.changes.pages == nil && m.twin == nil {
+			return m.putChanges(ctx, m.frozen.mem)
+		}
 		return m.copyFrozen(ctx)
 	})
+}
+
+// layOut gives all memory its place in the image.
+func (c *collector) layOut() error {
+	if c.laidOut {
+		return nil
+	}
+	c.laidOut = true
+	layout := image.Layout{Objects: c.spaces}
+	if err := c.together((*member).findMemory); err != nil {
+		return err
+	}
+	if err := c.findSame(); err != nil {
+		return err
+	}
+	for _, m := range c.members {
+		m.order()
+		space := image.Space{Areas: m.p.Areas, Runs: m.runs, Same: m.same}
+		if m.ahead != nil {
+			space.Ahead = m.ahead.image
+		} else {
+			c.total += int64(total(m.runs))
+		}
+		layout.Processes = append(layout.Processes, space)
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	if err := c.image.Layout(layout); err != nil {
+		return &StoreError{c.o.Path, err}
+	}
+	return nil
 }
 
 // member is the process with that id, nil if it is not one of them.

@@ -33,17 +33,23 @@ type copier struct {
 }
 
 // copy copies all runs, on several goroutines. The process must stay frozen.
-func (c *copier) copy(parent context.Context, runs []image.Run) error {
+func (c *copier) copy(ctx context.Context, runs []image.Run) error {
+	return inPieces(ctx, c.buffers[:], runs, c.piece)
+}
+
+// inPieces does something with all runs, in pieces as long as its buffer at most, on
+// a goroutine for each of the buffers.
+func inPieces(parent context.Context, buffers [][]byte, runs []image.Run, do func(p image.Run, buf []byte) error) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	queue := pieces{runs: runs, most: copyPiece}
 	var workers sync.WaitGroup
-	var ended [copyWorkers]outcome
-	for i, buf := range c.buffers {
+	ended := make([]outcome, len(buffers))
+	for i, buf := range buffers {
 		workers.Go(func() {
 			ended[i] = call(func() error {
 				for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {
-					if err := c.piece(p, buf[:p.Len]); err != nil {
+					if err := do(p, buf[:p.Len]); err != nil {
 						return err
 					}
 				}

@@ -168,7 +168,7 @@ func TestStall(t *testing.T) {
 func TestPayloadErrors(t *testing.T) {
 	t.Parallel()
 	_, w, _ := work(t, image.Anonymous, workSize, nil)
-	c := &collector{o: Options{Path: "p"}, image: w}
+	c := &collector{o: Options{Path: "p"}, image: w, laidOut: true}
 	if _, err := c.payloads(t.Context())(bytes.NewReader(make([]byte, 100)), 100, nil); err != nil {
 		t.Error(err)
 	}

@@ -72,8 +72,20 @@ func verified(t *testing.T, path string) {
 
 // TestCancelled: a save that is interrupted at any step leaves everything as
 // it was.
-func TestCancelled(t *testing.T) {
+func TestCancelled(t *testing.T) { bothWays(t, cancelAtEachStep) }
+
+// bothWays tests saves with a twin and with memory that is copied ahead.
+func bothWays(t *testing.T, test func(*testing.T, func(*target, string) Options)) {
 	t.Parallel()
+	for name, o := range map[string]func(*target, string) Options{"twin": options, "ahead": aheadOptions} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, o)
+		})
+	}
+}
+
+func cancelAtEachStep(t *testing.T, options func(*target, string) Options) {
 	for n := 1; ; n++ {
 		g := start(t)
 		before := g.trace()
@@ -103,8 +115,9 @@ func TestCancelled(t *testing.T) {
 
 // TestKilled: a process that dies at any step gives an error that says so, or
 // a good image.
-func TestKilled(t *testing.T) {
-	t.Parallel()
+func TestKilled(t *testing.T) { bothWays(t, killAtEachStep) }
+
+func killAtEachStep(t *testing.T, options func(*target, string) Options) {
 	for n := 1; ; n++ {
 		g := start(t)
 		path := destination(t)
@@ -163,8 +176,9 @@ func TestKilledWhileCopied(t *testing.T) {
 }
 
 // TestPanic: even a fault of our own lets the process go.
-func TestPanic(t *testing.T) {
-	t.Parallel()
+func TestPanic(t *testing.T) { bothWays(t, panicAtEachStep) }
+
+func panicAtEachStep(t *testing.T, options func(*target, string) Options) {
 	save := func(ctx context.Context, o Options) (panicked any) {
 		defer func() { panicked = recover() }()
 		_, err := Save(ctx, o)

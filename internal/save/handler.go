@@ -6,6 +6,7 @@ import (
 
 	"ckpt/internal/abi"
 	"ckpt/internal/proc"
+	"ckpt/internal/ptrace"
 )
 
 // askTimeout is how long a process may take to stop for a question.
@@ -24,7 +25,8 @@ func Handler(pid, sig int) (address uint64, err error) {
 		if len(s.obstacles) > 0 || s.zombie {
 			return &RefusedError{s.name(), s.obstacles}
 		}
-		m := &member{s: s, c: &collector{o: Options{Timeout: askTimeout}, kin: k}, code: findCode(s.proc)}
+		before := &prepared{codes: map[int]ptrace.Gadgets{pid: findCode(s.proc)}}
+		m := &member{s: s, c: &collector{o: Options{Timeout: askTimeout}, kin: k, before: before}}
 		f, err := freeze(&k, []relative{{pid, s.stat.PPid}}, askTimeout)
 		if err != nil {
 			return explain(k.fs, pid, err)

@@ -15,7 +15,6 @@ type member struct {
 	c        *collector
 	index    int // among all, and in the manifest
 	frozen   *frozen
-	code     ptrace.Gadgets
 	s        *subject
 	p        image.Process
 	vmas     []proc.VMA
@@ -27,6 +26,8 @@ type member struct {
 	noTwin     error       // why there is none
 	flagsLater bool        // the areas have not all their flags yet
 	flags      *laterFlags // they are being read
+	ahead      *ahead      // what was copied of it while it ran
+	changes    *changes    // since then
 	cow        []cowPages
 	touched    []image.Run  // memory that injected calls used
 	stored     []image.Run  // all of its memory that is in the image
@@ -67,7 +68,7 @@ func (m *member) describe() error {
 	if m.vmas, err = m.s.proc.Maps(); err != nil {
 		return err
 	}
-	if len(m.c.members) > 1 && m.hasMemory() {
+	if len(m.c.members) > 1 && m.hasMemory() && m.ahead == nil {
 		m.cow, err = findShared(m.s.proc, m.vmas)
 	}
 	return err
@@ -76,6 +77,11 @@ func (m *member) describe() error {
 // findMappings finds out what is mapped in the process.
 func (m *member) findMappings() error {
 	if !m.hasMemory() {
+		return nil
+	}
+	if m.ahead != nil {
+		hintFlags(m.s.proc, m.vmas)
+		m.mappings = m.s.classify(dropLeftovers(m.vmas, m.frozen.mem, m.threads()))
 		return nil
 	}
 	vmas, complete, err := m.readFlags(m.vmas)
@@ -120,19 +126,29 @@ func (m *member) findMemory() error {
 	if !m.hasMemory() {
 		return nil
 	}
-	scanner, err := newPageScanner(m.s.proc)
+	if m.ahead != nil {
+		var err error
+		m.runs, err = findRuns(m.changes.visitPrivate, m.p.Areas, len(m.c.objects) > 0)
+		return err
+	}
+	of := m.s.proc
+	if m.c.frozen.freed {
+		of = m.c.kin.fs.Process(m.twin.Tid())
+	}
+	scanner, err := newPageScanner(of)
 	if err != nil {
 		return err
 	}
 	defer scanner.Close()
-	m.runs, err = findRuns(scanner, m.p.Areas, len(m.c.objects) > 0)
+	m.runs, err = findRuns(scanner.private, m.p.Areas, len(m.c.objects) > 0)
 	return err
 }
 
 // order decides when the memory is copied.
 func (m *member) order() {
-	m.now = m.runs
-	if m.twin != nil {
+	if m.now = m.runs; m.ahead != nil {
+		m.now = nil // see putChanges
+	} else if m.twin != nil {
 		m.now, m.later = split(m.runs, m.p.Areas)
 	}
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// Given are the numbers of descriptors that will be handed over when the
 	// image is restored, if they can not be saved.
 	Given []int
+	// AheadLeast is how much memory of a process, in bytes, is worth being copied
+	// while it runs; 0 is the usual.
+	AheadLeast uint64
 	// Helpers are processes that work for this save and are therefore no part
 	// of what is saved: the agent's middle child and the engine.
 	Helpers []int
@@ -57,6 +60,8 @@ type Result struct {
 	Stats    image.Stats
 	Frozen   time.Duration // how long the program stood still
 	NoTwin   error         // why it stood still while its memory was saved; nil: it did not
+	Ahead    bool          // its memory was copied while it ran, or most of it
+	NotAhead error         // why that was not done, though there is much of it; or not all the way
 	Sync     time.Duration // what making the image durable took
 	Total    time.Duration
 	Warnings []Finding

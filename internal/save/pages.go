@@ -129,10 +129,13 @@ func (s *pageScanner) read(start, end uint64, visit func(start, end uint64)) err
 	return nil
 }
 
+// visitPages calls visit for pages of [start, end), as pageScanner.private does.
+type visitPages func(start, end uint64, visit func(start, end uint64)) error
+
 // findRuns lists what of the process's memory goes into the image, sorted by
 // address, each run inside one area. Shared anonymous memory may be stored by
 // itself.
-func findRuns(s *pageScanner, areas []image.Area, objects bool) ([]image.Run, error) {
+func findRuns(private visitPages, areas []image.Area, objects bool) ([]image.Run, error) {
 	var runs []image.Run
 	for i := range areas {
 		a := &areas[i]
@@ -153,14 +156,14 @@ func findRuns(s *pageScanner, areas []image.Area, objects bool) ([]image.Run, er
 			add(start, end)
 		case a.Whole:
 			add(start, end)
-			err := s.private(start, end, func(start, end uint64) {
+			err := private(start, end, func(start, end uint64) {
 				a.Dirty = append(a.Dirty, image.AddrRange{Start: image.Addr(start), End: image.Addr(end)})
 			})
 			if err != nil {
 				return nil, err
 			}
 		default:
-			if err := s.private(start, end, add); err != nil {
+			if err := private(start, end, add); err != nil {
 				return nil, err
 			}
 		}

@@ -182,7 +182,7 @@ func TestFindRuns(t *testing.T) {
 		{image.VVar, false, nil},
 	} {
 		areas := []image.Area{{Start: from, End: from + 8*pageSize, Kind: c.kind, Whole: c.whole}}
-		got, err := findRuns(scanner(t), areas, false)
+		got, err := findRuns(scanner(t).private, areas, false)
 		if err != nil || !slices.Equal(joined(got), c.want) {
 			t.Errorf("%s, whole %v: %v, error %v", c.kind, c.whole, got, err)
 		}

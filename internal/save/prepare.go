@@ -13,6 +13,7 @@ import (
 // not stand still for it.
 type prepared struct {
 	relatives []relative // all that there were
+	subjects  []*subject // what was seen of them
 	start     uint64     // of the root; with the pid it names it for good
 	host      image.Host // all but what describeThread adds
 	codes     map[int]ptrace.Gadgets
@@ -45,6 +46,7 @@ func startPrepare(pfs proc.FS, root int) *preparing {
 func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) {
 	w.ended.Wait()
 	p, need := &w.p, uint64(0)
+	p.subjects = subjects
 	p.start, p.codes = subjects[0].start, map[int]ptrace.Gadgets{w.root: w.code}
 	for _, s := range subjects {
 		p.relatives = append(p.relatives, relative{s.pid, s.stat.PPid})

@@ -26,6 +26,24 @@ func intersect(a, b []image.Run) (out []image.Run) {
 	return out
 }
 
+// within gives what of a list is in a range.
+func within(list []image.Run, of image.Run) (out []image.Run) {
+	i, _ := slices.BinarySearchFunc(list, of.Start, func(r image.Run, at uint64) int {
+		if r.Start+r.Len <= at {
+			return -1
+		}
+		return 1
+	})
+	for _, r := range list[i:] {
+		from, to := max(r.Start, of.Start), min(r.Start+r.Len, of.Start+of.Len)
+		if from >= to {
+			break
+		}
+		out = append(out, image.Run{Start: from, Len: to - from})
+	}
+	return out
+}
+
 // subtract gives what of a is not in b, whose runs may overlap.
 func subtract(a, b []image.Run) (out []image.Run) {
 	for _, r := range a {

@@ -106,6 +106,9 @@ func (s *pageScanner) entries(start, end uint64) ([]uint64, error) {
 // takes it out of their runs.
 func (c *collector) findSame() error {
 	budget := int64(sameCompare)
+	if c.frozen.freed {
+		budget = 0 // what they show now is something else
+	}
 	for i, m := range c.members {
 		m.stored = m.runs
 		if !m.hasMemory() {

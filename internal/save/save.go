@@ -86,6 +86,10 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	defer c.closeAhead()
+	if err := c.copyAhead(ctx); err != nil {
+		return nil, explain(pfs, o.PID, err)
+	}
 	f, err := freeze(&c.kin, c.before.relatives, o.Timeout)
 	if err != nil {
 		return nil, explain(pfs, o.PID, err)
@@ -96,15 +100,18 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := c.collect(ctx); err != nil {
 		return nil, c.explain(err)
 	}
-	result := &Result{Manifest: &c.manifest, Warnings: c.warnings(), NoTwin: c.noTwin()}
+	result := &Result{Manifest: &c.manifest, Warnings: c.warnings(), NoTwin: c.noTwin(), Ahead: len(c.ahead) > 0, NotAhead: c.noAhead}
 	if o.Then == ThenRun {
 		if err := f.release(); err != nil {
 			return nil, err
 		}
-		result.Frozen = time.Since(f.since)
+		result.Frozen = max(c.longest, time.Since(f.since))
 		if o.Released != nil {
 			o.Released(&c.manifest)
 		}
+	}
+	if err := c.finishAhead(ctx); err != nil {
+		return nil, err
 	}
 	if err := c.finishTwins(ctx); err != nil {
 		return nil, err

@@ -145,7 +145,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	if err := m.injectOthers(in, o, p.Threads); err != nil {
 		return err
 	}
-	if m.s.shares.Memory == 0 && !m.c.before.little {
+	if m.s.shares.Memory == 0 && m.ahead == nil && !m.c.before.little {
 		m.noTwin = m.makeTwin(in)
 	}
 	if m.twin == nil {
@@ -155,18 +155,23 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 }
 
 // injector makes the process's first thread ready for injected calls.
-func (m *member) injector() (in *ptrace.Injector, o ptrace.Options, err error) {
-	mem := m.frozen.mem
-	gadgets, texts := m.code, texts(m.vmas)
-	if !gadgets.Hold(mem, texts) {
-		if gadgets, err = ptrace.FindGadgets(mem, texts); err != nil {
+func (m *member) injector() (*ptrace.Injector, ptrace.Options, error) {
+	return m.c.injector(m.frozen, m.vmas, m.s.status.SigCgt)
+}
+
+// injector makes the first thread of a process ready for injected calls. vmas are
+// its mappings, and caught the signals that it has handlers for.
+func (c *collector) injector(f *frozen, vmas []proc.VMA, caught uint64) (in *ptrace.Injector, o ptrace.Options, err error) {
+	gadgets, texts := c.before.codes[f.pid], texts(vmas)
+	if !gadgets.Hold(f.mem, texts) {
+		if gadgets, err = ptrace.FindGadgets(f.mem, texts); err != nil {
 			return nil, o, err
 		}
 	}
 	o = ptrace.Options{
-		Mem: mem, Gadgets: gadgets, Stack: stackOf(m.vmas), Stale: slices.ContainsFunc(m.vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: m.c.o.Timeout, Ignored: ^m.s.status.SigCgt,
+		Mem: f.mem, Gadgets: gadgets, Stack: stackOf(vmas), Stale: slices.ContainsFunc(vmas, func(v proc.VMA) bool { return isScratch(&v) }), Timeout: c.o.Timeout, Ignored: ^caught,
 	}
-	in, err = ptrace.Inject(m.frozen.threads[0].Thread, o)
+	in, err = ptrace.Inject(f.threads[0].Thread, o)
 	return in, o, err
 }
 

@@ -1,6 +1,7 @@
 // A program that is saved and must not notice. It works until its input ends,
 // prints a line a round, and checks its registers, its memory below the stack
 // pointer, and its signal mask.
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -92,10 +93,55 @@ static void state(void) {
 	raise(SIGUSR2);
 }
 
+// Writes, gives back, maps anew and protects pages at random, and notes in a table what
+// each of them holds: its number, or 0. Those of one step are pending meanwhile. The
+// n-th is a mapping of 16 pages that is moved to and fro.
+static void restless(void) {
+	enum { n = 8192 };
+	struct { uint64_t from, to, rounds, moved, is[n + 1]; } *volatile note = mmap((void *)0x300000000, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *base = mmap((void *)0x200000000, n * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *places[2] = {(char *)0x280000000, (char *)0x290000000};
+	uint64_t x = 88172645463325252;
+	if (mmap(places[0], 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != places[0]) exit(1);
+	if (base == MAP_FAILED || note == MAP_FAILED) exit(1);
+#define RANDOM(m) (x ^= x << 13, x ^= x >> 7, x ^= x << 17, x % (m))
+#define BARRIER __asm__ volatile("" ::: "memory")
+	for (uint64_t round = 1;; round++) {
+		uint64_t what = RANDOM(1000), from = RANDOM(n), len = 1;
+		if (what > 990) len = RANDOM(64) + 1;
+		if (what > 997) from &= ~511ull, len = 512 * (RANDOM(3) + 1);
+		if (what < 10) from = n;
+		else if (from + len > n) len = n - from;
+		char *at = base + from * 4096;
+		note->from = from, note->to = from + len;
+		BARRIER;
+		if (what > 995) {
+			if (what % 2 ? madvise(at, len * 4096, MADV_DONTNEED) : mmap(at, len * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) exit(1);
+			for (uint64_t i = from; i < from + len; i++) note->is[i] = 0;
+		} else if (what > 990) {
+			if (mprotect(at, len * 4096, PROT_READ) || mprotect(at, len * 4096, PROT_READ | PROT_WRITE)) exit(1);
+		} else if (what < 5) {
+			int to = !note->moved;
+			if (mremap(places[!to], 16 * 4096, 16 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, places[to]) != places[to]) exit(1);
+			note->moved = to;
+		} else {
+			if (what < 10) at = places[note->moved];
+			for (int i = 0; i < (what < 10 ? 16 * 512 : 512); i += 64) ((uint64_t *)at)[i] = round;
+			note->is[from] = round;
+		}
+		BARRIER;
+		note->from = note->to = 0;
+		note->rounds = round;
+		if (round % 20000 == 1) say("ok", round);
+		if (round % 50 == 0) usleep(50);
+	}
+}
+
 int main(int argc, char **argv) {
 	const char *mode = argc > 1 ? argv[1] : "";
 	if (!strcmp(mode, "epoll")) waits();
 	if (!strcmp(mode, "subreaper")) prctl(PR_SET_CHILD_SUBREAPER, 1); // has no twin
+	if (!strcmp(mode, "restless")) restless();
 	if (!strcmp(mode, "undumpable")) prctl(PR_SET_DUMPABLE, 0);
 	if (!strcmp(mode, "parent") && fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
