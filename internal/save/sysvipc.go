@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,23 +42,31 @@ func (k *kin) refuseIPC(subjects []*subject) error {
 		} else if err != nil {
 			return err
 		}
+		users := map[int][]*proc.IPCObject{} // by process
 		for i := range objects {
 			o := &objects[i]
-			users := o.Users
 			if c.kind == proc.IPCSemaphores {
-				users = semaphoreUsers(o)
+				o.Users = semaphoreUsers(o)
 			}
-			for _, s := range subjects {
-				if s.zombie || c.kind == proc.IPCSharedMem && s.attachesIPC() {
-					continue
+			for _, pid := range o.Users {
+				users[pid] = append(users[pid], o)
+			}
+		}
+		for _, s := range subjects {
+			if len(objects) == 0 || s.zombie || c.kind == proc.IPCSharedMem && s.attachesIPC() {
+				continue
+			}
+			found := map[int]string{}
+			for _, o := range users[s.pid] {
+				if o.Used >= s.begun()-1 {
+					found[o.ID] = "has used it"
 				}
-				name := fmt.Sprintf("%s %d", c.name, o.ID)
-				switch {
-				case s.waitsFor(k.fs, c.waits, o.ID):
-					s.refuse(name, "the process waits for it; it is outside of every process, and not saved", ipcAdvice)
-				case slices.Contains(users, s.pid) && o.Used >= s.begun()-1:
-					s.refuse(name, "the process has used it; it is outside of every process, and not saved", ipcAdvice)
-				}
+			}
+			for _, id := range s.awaited(k.fs, c.waits) {
+				found[id] = "waits for it"
+			}
+			for _, id := range slices.Sorted(maps.Keys(found)) {
+				s.refuse(fmt.Sprintf("%s %d", c.name, id), "the process "+found[id]+"; it is outside of every process, and not saved", ipcAdvice)
 			}
 		}
 	}
@@ -85,19 +94,19 @@ func (s *subject) attachesIPC() bool {
 	return slices.ContainsFunc(s.areas, func(a image.Area) bool { return strings.HasPrefix(a.Name, sysVMemory) })
 }
 
-// waitsFor reports whether a thread is in one of the calls, all of which have the
-// object's number as their first argument.
-func (s *subject) waitsFor(pfs proc.FS, calls []uint64, id int) bool {
+// awaited are the first arguments of those of the calls that the process's threads
+// are in: the numbers of objects.
+func (s *subject) awaited(pfs proc.FS, calls []uint64) (ids []int) {
 	if len(calls) == 0 {
-		return false
+		return nil
 	}
 	for tid := range s.threads {
 		now, err := pfs.Thread(s.pid, tid).Syscall()
-		if err == nil && !now.Running && slices.Contains(calls, uint64(now.Nr)) && int(int32(now.Args[0])) == id {
-			return true
+		if err == nil && !now.Running && slices.Contains(calls, uint64(now.Nr)) {
+			ids = append(ids, int(int32(now.Args[0])))
 		}
 	}
-	return false
+	return ids
 }
 
 // begun is when the process was made, in seconds since 1970: whoever used an object
