@@ -17,7 +17,7 @@ import (
 // taken from the restart's own 0, 1 and 2.
 func TestOutsidePipe(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"pipe", "socket"} {
+	for _, kind := range []string{"pipe", "socket", "tcp"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dir := workDir(t, os.Geteuid())
@@ -80,9 +80,18 @@ func dialogue(t *testing.T, kind string, c command) *conversation {
 	return d
 }
 
-// pair returns the two ends of a pipe or a stream socket.
+// pair returns the two ends of a pipe, a stream socket or a connection.
 func pair(t *testing.T, kind string) (r, w *os.File) {
 	t.Helper()
+	if kind == "tcp" {
+		ours, theirs := connection(t)
+		defer ours.Close()
+		f, err := ours.(*net.TCPConn).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return theirs, f
+	}
 	var fds [2]int
 	var err error
 	if kind == "pipe" {
@@ -166,6 +175,64 @@ func TestHandOver(t *testing.T) {
 	c.Close()
 	if code := p.wait(); code != 0 {
 		t.Errorf("status %d at the end of the connection", code)
+	}
+}
+
+// TestHandOverListening: a server as inetd starts it, which listens on its standard
+// input, listens after a restore on that of the restart.
+func TestHandOverListening(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	const server = `import socket
+s = socket.socket(fileno=0)
+line = b""
+while line != b"end\n":
+    c, _ = s.accept()
+    line = c.recv(100)
+    c.sendall(line)
+    c.close()`
+	begin := func(prefix string, argv ...string) (*process, string) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		file, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		p := start(t, command{argv: argv, dir: dir, uid: os.Geteuid(), prefix: prefix, setup: func(cmd *exec.Cmd) { cmd.Stdin = file }})
+		return p, l.Addr().String()
+	}
+	ask := func(address, line string) {
+		t.Helper()
+		c, err := net.DialTimeout("tcp", address, bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		got := make([]byte, len(line))
+		if err = c.SetDeadline(time.Now().Add(bound)); err == nil {
+			_, err = io.WriteString(c, line)
+		}
+		if err == nil {
+			_, err = io.ReadFull(c, got)
+		}
+		if err != nil || string(got) != line {
+			t.Fatalf("asked %q, answered %q: %v; %s", line, got, err, text(dir, "restore.err"))
+		}
+	}
+	p, address := begin("", "/usr/bin/python3", "-c", server)
+	ask(address, "first\n")
+	p.save(os.Geteuid())
+	ask(address, "second\n")
+	p.kill()
+	p, address = begin("restore.", binary(t, "ckpt"), "restore", "myckpt")
+	ask(address, "third\n")
+	ask(address, "end\n")
+	if code := p.wait(); code != 0 {
+		t.Errorf("status %d at the end", code)
 	}
 }
 
