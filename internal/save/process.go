@@ -30,6 +30,7 @@ type subject struct {
 	threads    map[int]*proc.Status // those that live
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads
 	areas      []image.Area         // found by check
+	early      []proc.VMA           // found by earlyMaps
 	shares     image.Shares         // with earlier ones
 	findings
 }
