@@ -52,6 +52,24 @@ func TestRestarterDescriptors(t *testing.T) {
 	r.finish()
 }
 
+// TestRestarterAmbient: the program gets none of the capabilities that whoever
+// restarts it hands on to programs.
+func TestRestarterAmbient(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	p := targetProbe("restarted")
+	r := startProbe(t, p, os.Geteuid())
+	before := statusLines(string(r.proc("status")))
+	r.save("--then", "kill")
+	r.wait()
+	r.restoreOn([]string{"setpriv", "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"}, "ckpt")
+	eventually(t, "the restored program asleep", func() bool { return r.ended() || r.state() == "S" })
+	if after := statusLines(string(r.proc("status"))); !slices.Equal(before, after) {
+		t.Errorf("%q, had %q", after, before)
+	}
+	r.finish()
+}
+
 // TestRestarterClosed: a restart without 0, 1 and 2.
 func TestRestarterClosed(t *testing.T) {
 	t.Parallel()
