@@ -220,3 +220,17 @@ func TestUsesSignal(t *testing.T) {
 		})
 	}
 }
+
+// TestHiddenForAMoment: a process is closed to its own user while it executes a program,
+// and while it is being restored. That is waited for.
+func TestHiddenForAMoment(t *testing.T) {
+	t.Parallel()
+	uid := os.Geteuid()
+	if uid == 0 {
+		uid = nobody // root may look into everything
+	}
+	p := start(t, command{argv: []string{target(t, "fault"), "hidden"}, dir: workDir(t, uid), uid: uid})
+	p.awaitOutput("hidden\n")
+	p.save(uid)
+	p.mustRun()
+}

@@ -18,7 +18,12 @@ type kin struct {
 	helpers  []int         // work for the save, and are no part of what is saved
 	alone    bool          // the root's children are not saved with it
 	patience time.Duration // for a process in vfork, before any is frozen
+	hidden   time.Time     // until when to wait for processes that may not be looked into; set by the first
 }
+
+// hiddenLimit is how long to wait for them. In the middle of an execve, and of a
+// restore, a process is closed to its own user for a moment.
+const hiddenLimit = time.Second
 
 // relative is one of them.
 type relative struct{ pid, parent int }
@@ -94,7 +99,7 @@ func (k *kin) look() ([]*subject, error) {
 	}
 	var subjects []*subject
 	for i, r := range list {
-		s, err := look(k.fs, r.pid)
+		s, err := k.lookPatiently(r.pid)
 		if i > 0 && err != nil && k.over(r.pid) {
 			continue // it has just ended, or is about to
 		} else if err != nil {
@@ -115,6 +120,24 @@ func (k *kin) look() ([]*subject, error) {
 		}
 	}
 	return subjects, nil
+}
+
+// lookPatiently is look that waits for a process that may not be looked into, but is
+// of our user.
+func (k *kin) lookPatiently(pid int) (*subject, error) {
+	for {
+		s, err := look(k.fs, pid)
+		if err != nil || !s.hidden {
+			return s, err
+		}
+		if k.hidden.IsZero() {
+			k.hidden = time.Now().Add(hiddenLimit)
+		}
+		if time.Now().After(k.hidden) {
+			return s, nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // over reports whether a process has ended, or is about to.

@@ -26,6 +26,7 @@ type subject struct {
 	start      uint64 // of the leader: with the pid it names the process for good
 	leaderDead bool
 	heldBy     int                  // another engine, which saves it right now
+	hidden     bool                 // it may not be looked into, though it is our user's
 	zombie     bool                 // it has ended, but its parent has not waited for it
 	threads    map[int]*proc.Status // those that live
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads
@@ -107,6 +108,7 @@ func (s *subject) refuseForeign() {
 		return
 	}
 	if uid := os.Geteuid(); s.status.Uid == [4]int{uid, uid, uid, uid} {
+		s.hidden = true
 		s.refuse("process", "does not let its own user look into it (it has capabilities, or a program that may not be read, or it called prctl(PR_SET_DUMPABLE, 0))",
 			"run ckpt as root")
 		return

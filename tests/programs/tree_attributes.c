@@ -1,5 +1,7 @@
 // What differs between a parent and its child: directory, mask, name, limits,
-// nice value, signal handlers and mask, timers, environment, program.
+// nice value, signal handlers and mask, timers, personality, oom_score_adj,
+// environment, program.
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,6 +20,9 @@ static void work(int i) {
   snprintf(name, sizeof name, "child %d", i);
   NEED(mkdir(name, 0700) == 0 && prctl(PR_SET_NAME, name) == 0);
   did("child.%d", i);
+  if (i) NEED(personality(ADDR_NO_RANDOMIZE) >= 0);
+  int score = open("/proc/self/oom_score_adj", O_WRONLY);
+  NEED(dprintf(score, "%d", 700 + i) == 3 && close(score) == 0);
   NEED(chdir(name) == 0);
   umask((mode_t)(020 + i));
   NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0 && setpriority(PRIO_PROCESS, 0, 5 + i) == 0);
@@ -29,6 +34,9 @@ static void work(int i) {
   CHECK(umask(0) == (mode_t)(020 + i), "child %d: mask", i);
   CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0 && after.rlim_cur == limit.rlim_cur &&
             after.rlim_max == 200, "child %d: %lu descriptors", i, (unsigned long)after.rlim_cur);
+  int kind = personality(0xffffffff);
+  CHECK(!i || kind == ADDR_NO_RANDOMIZE, "child %d: personality %#x", i, kind);
+  CHECK(atoi(slurp("/proc/self/oom_score_adj")) == 700 + i, "child %d: %s", i, slurp("/proc/self/oom_score_adj"));
   CHECK(getpriority(PRIO_PROCESS, 0) == 5 + i, "child %d: nice %d", i, getpriority(PRIO_PROCESS, 0));
   CHECK(strstr(slurp("/proc/self/comm"), name), "child %d: %s", i, slurp("/proc/self/comm"));
   CHECK(sigaction(SIGALRM, NULL, &action) == 0 && action.sa_handler == handler, "child %d: handler", i);

@@ -121,6 +121,15 @@ static int child_with_handler(void) {
   return read(ready[0], &c, 1) != 0 || close(ready[0]) != 0;
 }
 
+// Nobody but root may look into the process for a moment, as in the middle of execve.
+static int hidden_for_a_moment(void) {
+  if (prctl(PR_SET_DUMPABLE, 0) != 0) return 1;
+  printf("hidden\n");
+  fflush(stdout);
+  poll(NULL, 0, 200);
+  return prctl(PR_SET_DUMPABLE, 1) != 0;
+}
+
 static int take(const char *what) {
   if (!strcmp(what, "nothing")) return 0;
   if (!strcmp(what, "append")) return open("log", O_WRONLY | O_CREAT | O_APPEND, 0644) < 0 || dprintf(3, "saved\n") != 6;
@@ -130,6 +139,7 @@ static int take(const char *what) {
   if (!strcmp(what, "usr2")) return signal(SIGUSR2, ignore) == SIG_ERR;
   if (!strcmp(what, "ignore-usr2")) return signal(SIGUSR2, SIG_IGN) == SIG_ERR;
   if (!strcmp(what, "usr2-child")) return child_with_handler();
+  if (!strcmp(what, "hidden")) return hidden_for_a_moment();
   // What is refused.
   if (!strcmp(what, "socket")) return socket(AF_INET, SOCK_STREAM, 0) < 0;
   if (!strcmp(what, "udp")) return socket(AF_INET6, SOCK_DGRAM, 0) < 0 && socket(AF_INET, SOCK_DGRAM, 0) < 0;
