@@ -114,3 +114,38 @@ func TestCompressBadly(t *testing.T) {
 			want(t, exitUsage, "--compress", strconv.Quote(value), "zstd:LEVEL")
 	}
 }
+
+// TestCompressKilled: an engine that is killed while it compresses leaves the
+// program and the older image as they are, and the next save nothing of it.
+func TestCompressKilled(t *testing.T) {
+	t.Parallel()
+	dir := workDir(t, os.Geteuid())
+	p := start(t, command{argv: []string{target(t, "counter_large"), "100000"}, dir: dir, uid: os.Geteuid()})
+	p.awaitOutput("\n3 ")
+	p.save(os.Geteuid())
+	older := read(t, dir, "myckpt")
+	for killed := range 3 {
+		// The slowest level, so that there is time.
+		cmd := exec.Command(binary(t, "ckpt"), "save", "--compress", "zstd:22", strconv.Itoa(p.pid()))
+		cmd.Dir = dir
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the image grows", func() bool {
+			info, err := os.Stat(filepath.Join(dir, ".myckpt.tmp"))
+			return err == nil && info.Size() > int64(100000*killed)
+		})
+		_ = cmd.Process.Kill()
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("it was saved before the engine was killed")
+		}
+		p.mustRun()
+		progress(t, p, "the engine died while it compressed")
+		if !bytes.Equal(read(t, dir, "myckpt"), older) {
+			t.Fatal("the older image is not as it was")
+		}
+	}
+	p.save(os.Geteuid(), "--compress", "zstd")
+	ckpt(t, dir, os.Geteuid(), "verify", "myckpt").want(t, exitOK)
+	onlyFiles(t, dir, "myckpt")
+}

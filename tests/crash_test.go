@@ -17,18 +17,18 @@ import (
 // after the next save, no mapping, descriptor or child in the program.
 func TestEngineKilled(t *testing.T) {
 	t.Parallel()
-	for _, of := range [][2]string{
+	for _, of := range [][]string{
 		{"counter", "run"}, {"counter", "stop"}, {"counter-static", "run"}, {"fault", "run"},
-		{"threaded", "run"}, {"counter_large", "run"},
+		{"threaded", "run"}, {"counter_large", "run"}, {"counter", "run", "--compress", "zstd"},
 	} {
-		t.Run(of[0]+" then "+of[1], func(t *testing.T) {
+		t.Run(of[0]+" then "+strings.Join(of[1:], " "), func(t *testing.T) {
 			t.Parallel()
-			killEngine(t, of[0], of[1])
+			killEngine(t, of[0], of[1], of[2:]...)
 		})
 	}
 }
 
-func killEngine(t *testing.T, name, then string) {
+func killEngine(t *testing.T, name, then string, args ...string) {
 	t.Helper()
 	dir := workDir(t, os.Geteuid())
 	p := startVictim(t, dir, name)
@@ -38,7 +38,7 @@ func killEngine(t *testing.T, name, then string) {
 	image := mustRead(t, dir, "myckpt")
 	kill := 1
 	for ; ; kill++ {
-		cmd := exec.Command(binary(t, "ckpt"), "save", "--then", then, itoa(p.pid()))
+		cmd := exec.Command(binary(t, "ckpt"), append([]string{"save", "--then", then, itoa(p.pid())}, args...)...)
 		cmd.Dir = dir
 		said, err := os.CreateTemp(t.TempDir(), "")
 		if err != nil {
