@@ -169,7 +169,9 @@ func unsavable(m *mapping) (reason, advice string) {
 			return why[0], why[1]
 		}
 	}
-	if m.vma.ProtectionKey != 0 {
+	// The kernel itself gives a key to memory that may be executed only
+	// (execute_only_pkey in arch/x86/mm/pkeys.c), and will again.
+	if m.vma.ProtectionKey != 0 && m.Prot != image.ProtExec {
 		return fmt.Sprintf("has memory protection key %d", m.vma.ProtectionKey), "let the program give the memory back its ordinary protection (pkey_mprotect with -1) before saving"
 	}
 	return "", ""

@@ -84,6 +84,7 @@ func TestClassify(t *testing.T) {
 		"rd wr sh io pf|0|" + at + "rw-s fd000000 00:06 88                         /dev/mem":           {Kind: image.SharedFile, Offset: 0xfd000000, Refuse: "maps a device"},
 		"rd wr ss|0|" + at + "rw-p 00000000 00:00 0 ":                                                  {Kind: image.Anonymous, Refuse: "shadow stack"},
 		"rd wr sf sh|0|" + at + "rw-s 00000000 fe:00 5                          /pmem/x":               {Kind: image.SharedFile, Refuse: "MAP_SYNC"},
+		"ex|1|" + at + "--xp 00000000 00:00 0 ":                                                        {Kind: image.Anonymous},
 		"rd wr|3|" + at + "rw-p 00000000 00:00 0 ":                                                     {Kind: image.Anonymous, Refuse: "protection key 3"},
 	} {
 		s := &subject{}
