@@ -183,8 +183,11 @@ func restore(t *testing.T, tool, dir string, uid int, comm string) *process {
 func restoreOn(t *testing.T, by []string, tool, dir string, uid int, comm string) *process {
 	t.Helper()
 	argv := []string{binary(t, "ckpt"), "restore", "myckpt"}
-	if tool == "myrestart" {
+	switch tool {
+	case "myrestart":
 		argv = []string{binary(t, "myrestart"), "myckpt"}
+	case lazily:
+		argv = []string{binary(t, "ckpt"), "restore", "--lazy", "myckpt"}
 	}
 	argv = slices.Concat(by, argv)
 	p := start(t, command{argv: argv, dir: dir, uid: uid, prefix: "restore."})

@@ -18,12 +18,18 @@ func newRestore() *cobra.Command {
 		Long: `Restore replaces itself by the saved process, which runs on from where it was
 saved: with the same memory, files and settings, and with the process id,
 terminal and standard streams of this restore. Every checksum of the image is
-verified before the program runs its first instruction.
+verified before the program runs its first instruction, but for --lazy.
 
 Several threads or processes keep their own ids instead: restore then stays as
 their parent, hands signals on, and ends as the program ends. Where ids may not
 be chosen (that takes root, or CAP_CHECKPOINT_RESTORE), or others have them, the
 program gets a pid namespace of its own, and does not see processes outside.
+
+With --lazy memory is mapped from the image and read when it is used: a program
+of any size runs at once, and many copies share what they only read. That memory
+is not verified. The image may be replaced or removed, but not changed in place.
+Not for programs that rely on zeros in memory that they have given back with
+madvise(MADV_DONTNEED) or enlarged with mremap.
 
 An image is code: restoring one is running it.
 
@@ -34,6 +40,7 @@ The exit code is the program's own. If ckpt itself fails, it is 125 and nothing
 was started or changed; if the command line makes no sense, it is 2.`,
 		Example: `  ckpt restore myckpt
   ckpt restore --grown fail myckpt        # not if an output file has grown since
+  ckpt restore --lazy myckpt              # at once, whatever its size
   ckpt restore myckpt <input >output      # if those were pipes or a terminal
   ckpt restore --fd 5=3 myckpt 3</dev/tcp/db/5432`,
 		Args:        exactly("FILE"),
@@ -69,6 +76,7 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
 	given := handOver{}
 	cmd.Flags().Var(given, "fd", "give the program, as its descriptor N that save --fd left out, the descriptor M of this shell: `N=M`")
+	lazy := cmd.Flags().Bool("lazy", false, "map memory from the image, which must stay unchanged, instead of reading it: it runs at once, and memory is not verified")
 	inside := cmd.Flags().Int(insideFlag, 0, "")
 	_ = cmd.Flags().MarkHidden(insideFlag) // it is there
 	return func(cmd *cobra.Command, path string) restore.Options {
@@ -76,7 +84,7 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 			Again: func(fd int) []string {
 				return append(sameFlags(cmd, "ckpt", "restore"), fmt.Sprintf("--%s=%d", insideFlag, fd), "--", path)
 			},
-			Inside: *inside, Given: given, Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
+			Inside: *inside, Lazy: *lazy, Given: given, Path: path, PID: pid.value, Policy: kind.Policy{Grown: grown.value, Changed: changed.value},
 			Warn: func(object, text string) { warn(cmd, object, text) },
 		}
 	}

@@ -64,6 +64,7 @@ type Area struct {
 	// Whole says that every page with content is in the image, so that a
 	// PrivateFile area can be restored without its file, and a SharedFile area
 	// whose file only the process itself could read fills that file again.
+	// It is also said of an Anonymous area that was mapped from an older image.
 	Whole bool `json:"whole,omitempty"`
 	// Dirty lists what of a Whole area the process had written to: all that
 	// has to be read from the image when the file is still the same.

@@ -232,3 +232,11 @@ func readError(what string, err error) error {
 	}
 	return fmt.Errorf("read %s: %w", what, err)
 }
+
+// MarkSize is how many bytes of a file tell whether it says that it is an image.
+const MarkSize = versionAt
+
+// Marked reports whether a file that begins with b says that it is an image.
+func Marked(b []byte) bool {
+	return len(b) >= MarkSize && string(b[:len(elf.ELFMAG)]) == elf.ELFMAG && string(b[markAt:MarkSize]) == mark
+}

@@ -20,28 +20,38 @@ import (
 // that is a parent's. progress may be nil; it is told how many bytes of memory and
 // payload were checked, by one goroutine at a time.
 func (im *Image) Verify(ctx context.Context, workers int, progress func(done, total int64)) error {
-	return im.VerifyInto(ctx, nil, nil, workers, progress)
+	return im.VerifyAs(ctx, Verification{Workers: workers, Progress: progress})
 }
 
-// VerifyInto is Verify, and writes all memory of each image to the places that it
-// has in the file if that is not compressed, if into gives something to write to
-// for it. Chunks of memory in except, by their indexes in the table of
-// their image, are left out: somebody else looks at their checksums.
-func (im *Image) VerifyInto(ctx context.Context, into func(*Image) io.WriterAt, except map[*Image]map[int]bool, workers int, progress func(done, total int64)) error {
+// Verification says what of an image and its parents is verified, and how.
+type Verification struct {
+	Workers  int
+	Progress func(done, total int64)
+	// Into may give something to write to for an image: all memory is written to
+	// the places that it has in the file if that is not compressed.
+	Into func(*Image) io.WriterAt
+	// Except are chunks of memory, by their indexes in the table of their image,
+	// that are left out: somebody else looks at their checksums, or nobody.
+	Except map[*Image]map[int]bool
+	// NoGaps leaves out what belongs to nothing, which should be zero.
+	NoGaps bool
+}
+
+// VerifyAs is Verify of a part, or with a copy.
+func (im *Image) VerifyAs(ctx context.Context, as Verification) error {
 	var before, all int64
 	for at := im; at != nil; at = at.parent {
-		all += at.bytesExcept(except[at])
+		all += at.bytesExcept(as.Except[at])
 	}
-	var within func(done, total int64)
-	if progress != nil {
-		within = func(done, _ int64) { progress(before+done, all) }
+	if progress := as.Progress; progress != nil {
+		as.Progress = func(done, _ int64) { progress(before+done, all) }
 	}
-	if err := im.verifyAlone(ctx, into, except, workers, within); err != nil {
+	if err := im.verifyAlone(ctx, as); err != nil {
 		return err
 	}
 	for at := im; at.parent != nil; at = at.parent {
-		before += at.bytesExcept(except[at])
-		if err := at.parent.verifyAlone(ctx, into, except, workers, within); err != nil {
+		before += at.bytesExcept(as.Except[at])
+		if err := at.parent.verifyAlone(ctx, as); err != nil {
 			return &LinkError{*at.manifest.Parent, err}
 		}
 	}
@@ -58,16 +68,18 @@ func (im *Image) bytesExcept(except map[int]bool) int64 {
 }
 
 // verifyAlone is Verify without the parents.
-func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt, except map[*Image]map[int]bool, workers int, progress func(done, total int64)) error {
-	if err := im.verifyRest(ctx); err != nil {
-		return err
+func (im *Image) verifyAlone(ctx context.Context, as Verification) error {
+	if !as.NoGaps {
+		if err := im.verifyRest(ctx); err != nil {
+			return err
+		}
 	}
-	v := verifier{im: im, progress: progress}
-	if into != nil {
-		v.to = into(im)
+	v := verifier{im: im, progress: as.Progress}
+	if as.Into != nil {
+		v.to = as.Into(im)
 	}
 	for i := range im.chunks.len() {
-		if except[im][i] {
+		if as.Except[im][i] {
 			continue
 		}
 		v.chunks = append(v.chunks, i)
@@ -76,7 +88,7 @@ func (im *Image) verifyAlone(ctx context.Context, into func(*Image) io.WriterAt,
 		v.longest = max(v.longest, n)
 	}
 	var group sync.WaitGroup
-	for range max(workers, 1) {
+	for range max(as.Workers, 1) {
 		group.Go(func() { v.work(ctx) })
 	}
 	group.Wait()

@@ -36,13 +36,13 @@ func (p *preparation) compile() (*compiled, error) {
 	}
 	for room := roomFor(len(p.members)); ; {
 		s := p.newSite()
-		// Room for the vDSO, for the block, for the executable (only until the
+		// Room for the vDSO, for first pages of images, for the block, for the executable (only until the
 		// first op), and for what all processes share.
-		gap, err := findGap(p.areas(), vdsoSize+2*room+s.scratchSize())
+		gap, err := findGap(p.areas(), vdsoSize+p.marksSize()+2*room+s.scratchSize())
 		if err != nil {
 			return nil, &HostError{Reason: err.Error()}
 		}
-		c := &compiled{park: gap.start + vdsoSize, errFD: int(p.files.errFD.Fd())}
+		c := &compiled{park: gap.start + vdsoSize + p.marksSize(), errFD: int(p.files.errFD.Fd())}
 		c.load = c.park + room
 		s.work, s.block, s.scratch = span{gap.start, c.park + room}, c.park, c.load+room
 		w := &writer{p: p, b: plan.NewBuilder(), site: s, birth: p.lineage.root}

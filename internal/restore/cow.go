@@ -38,6 +38,9 @@ func (w *writer) sharesMemory(c *birth) bool {
 	if c.process.Shares.Memory == w.m.process.PID {
 		return true
 	}
+	if w.p.lazy {
+		return false // it is the page cache that they share
+	}
 	child := w.p.members[c.index]
 	same := uint64(0)
 	for i := range c.process.Areas {
@@ -105,7 +108,9 @@ func (m *member) sameArea(a *image.Area) *image.Area {
 }
 
 // keeps reports whether the area is there already.
-func (w *writer) keeps(a *image.Area) bool { return w.inherits != nil && w.inherits.sameArea(a) != nil }
+func (w *writer) keeps(a *image.Area) bool {
+	return w.inherits != nil && !w.p.lazy && w.inherits.sameArea(a) != nil
+}
 
 // dropInherited unmaps all of the inherited memory but the areas that are kept.
 func (w *writer) dropInherited() {

@@ -22,6 +22,7 @@ var advice = []struct {
 // could be in the way of that.
 func (w *writer) memory() error {
 	w.dropInherited()
+	w.mapMarks()
 	w.mapObjects()
 	var mappings []mapping
 	for i := range w.m.process.Areas {
@@ -93,6 +94,7 @@ func (w *writer) mapArea(a *image.Area) (mapping, error) {
 				plan.Imm(source.flags), plan.Imm(source.fd), plan.Imm(source.offset)).Want(at)
 		}
 	}
+	w.mapLazily(&m, source.flags&abi.MapNoReserve)
 	if a.HasFlag("hg") {
 		// Before the memory is touched, so that it is touched in huge pages.
 		w.b.Call("advise huge pages for "+name, abi.SysMadvise, start, size, plan.Imm(abi.MadvHugePage)).MayFail()

@@ -45,7 +45,7 @@ func TestReaderSums(t *testing.T) {
 		t.Errorf("%d of %d chunks are compared", len(p.summed[p.image]), chunks)
 	}
 	var verified int64
-	if err := p.image.VerifyInto(context.Background(), nil, p.summed, 1, func(done, total int64) { verified = done }); err != nil || verified > image.MaxChunk+1<<10 {
+	if err := p.image.VerifyAs(context.Background(), image.Verification{Except: p.summed, Progress: func(done, total int64) { verified = done }}); err != nil || verified > image.MaxChunk+1<<10 {
 		t.Errorf("%d bytes are verified in front: %v", verified, err)
 	}
 }

@@ -53,7 +53,7 @@ func restore(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := p.image.VerifyInto(ctx, p.unpack, p.summed, verifyWorkers, o.Progress); err != nil {
+	if err := p.image.VerifyAs(ctx, image.Verification{Workers: verifyWorkers, Progress: o.Progress, Into: p.unpack, Except: p.summed, NoGaps: p.lazy}); err != nil {
 		return fmt.Errorf("%s: %w", o.Path, err)
 	}
 	block, err := plan.Encode(c.plan, plan.Options{Park: c.park, ErrFD: c.errFD})
@@ -139,8 +139,11 @@ type preparation struct {
 	newTIDs  bool   // the threads but the first get new ids, see chooseIDs
 	apart    string // why the ids are kept in namespaces of its own
 	// sums: the plan looks at the checksums of what it reads. summed are the
-	// indexes of the chunks of each image.
+	// indexes of the chunks of each image, with those whose checksums nobody looks
+	// at.
 	sums   bool
+	lazy   bool // memory is mapped from the image, see chooseLazy
+	limits map[*image.Image]lazyLimits
 	summed map[*image.Image]map[int]bool
 }
 
@@ -203,6 +206,7 @@ func (p *preparation) open() error {
 			return err
 		}
 	}
+	p.chooseLazy()
 	p.files = newFiles(p)
 	return p.files.remake()
 }

@@ -102,7 +102,7 @@ func (c *collector) finishAhead(ctx context.Context) error {
 				continue
 			}
 			m.endWatch()
-			m.takeFlags(m.ahead.flags)
+			m.takeFlags()
 		}
 		if err := c.refusal(); err != nil {
 			return err
@@ -142,13 +142,13 @@ func (m *member) endWatch() {
 // every page: so it is read before and after the process was frozen. What a program
 // has changed in between counts: if it was after it was frozen, it will change it
 // once more when it is restored. Of what is gone there is what was before.
-func (m *member) takeFlags(before []proc.VMA) {
+func (m *member) takeFlags() {
 	after, _ := m.s.proc.Smaps() // it may have ended
 	for i := range m.p.Areas {
 		a := &m.p.Areas[i]
 		v := vmaAround(after, a)
 		if v == nil {
-			v = vmaAround(before, a)
+			v = vmaAround(m.ahead.flags, a)
 		}
 		if v == nil {
 			continue

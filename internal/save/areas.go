@@ -2,6 +2,7 @@ package save
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"ckpt/internal/image"
@@ -57,19 +58,43 @@ func (m *mapping) needsFile() bool {
 	return !m.refused && (m.Kind == image.SharedFile || m.Kind == image.PrivateFile && !m.vma.Deleted)
 }
 
-// classify turns the mappings of a process into areas, and notes those that
-// can not be saved.
-func (s *subject) classify(vmas []proc.VMA) []mapping {
-	type file struct {
-		major, minor uint32
-		inode        uint64
+// mappedFile tells files apart.
+type mappedFile struct {
+	major, minor uint32
+	inode        uint64
+}
+
+func fileOf(v *proc.VMA) mappedFile { return mappedFile{v.DevMajor, v.DevMinor, v.Inode} }
+
+// mappedImages finds the images that memory is mapped from, as restore --lazy does
+// it: it maps their first pages as well. What is mapped from an image is saved as
+// the memory that it stands for, and the image is not needed any more.
+func mappedImages(vmas []proc.VMA, mem io.ReaderAt) map[mappedFile]bool {
+	images := map[mappedFile]bool{}
+	for i := range vmas {
+		if mayBeMark(&vmas[i]) {
+			var b [image.MarkSize]byte
+			if _, err := mem.ReadAt(b[:], int64(vmas[i].Start)); err == nil && image.Marked(b[:]) {
+				images[fileOf(&vmas[i])] = true
+			}
+		}
 	}
-	key := func(v *proc.VMA) file { return file{v.DevMajor, v.DevMinor, v.Inode} }
+	return images
+}
+
+// mayBeMark reports whether a mapping can be the first page of an image.
+func mayBeMark(v *proc.VMA) bool {
+	return kindOf(v) == image.PrivateFile && v.Offset == 0 && v.Size() == pageSize && v.Read && !v.Write && !v.Exec
+}
+
+// classify turns the mappings of a process into areas, and notes those that
+// can not be saved. Memory that is mapped from s.images counts as anonymous.
+func (s *subject) classify(vmas []proc.VMA) []mapping {
 	// A file of which any part is executable is a program or a library.
-	code := map[file]bool{}
+	code := map[mappedFile]bool{}
 	for i := range vmas {
 		if vmas[i].Exec && vmas[i].Inode != 0 {
-			code[key(&vmas[i])] = true
+			code[fileOf(&vmas[i])] = true
 		}
 	}
 	var ms []mapping
@@ -83,11 +108,14 @@ func (s *subject) classify(vmas []proc.VMA) []mapping {
 			Name: v.Path, Offset: v.Offset, File: -1, Flags: keepFlags(v),
 		}, vma: v}
 		m.Kind = kindOf(v)
+		if s.images[fileOf(v)] && m.Kind == image.PrivateFile {
+			m.Kind, m.Name, m.Whole = image.Anonymous, "", true
+		}
 		if m.Kind == image.PrivateFile {
 			// What was deleted can only come from the image. Programs and
 			// libraries are upgraded now and then, and so are small files
 			// such as locales.
-			m.Whole = code[key(v)] || v.Deleted || v.Size() <= smallFile
+			m.Whole = code[fileOf(v)] || v.Deleted || v.Size() <= smallFile
 		}
 		if m.Kind == image.Anonymous || m.Kind == image.VDSO || m.Kind == image.VVar {
 			m.Offset = 0

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,7 +30,6 @@ type collector struct {
 	files    *files
 	manifest image.Manifest
 	beat     beat
-	small    sync.Pool // buffers of copyLittle
 
 	laidOut bool
 	total   int64 // bytes of memory to be copied
@@ -50,7 +48,7 @@ func (c *collector) step(n uint64) {
 // not survive.
 func (c *collector) prepare() error {
 	early := startPrepare(c.kin.fs, c.o.PID)
-	report, subjects, err := check(&c.kin, c.o.Path, earlyMaps)
+	report, subjects, err := check(&c.kin, c.o.Path, quickMaps)
 	if err == nil {
 		err = report.refusal()
 	}
@@ -71,25 +69,17 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := aside(ctx, &c.beat, stallLimit, c.look); err != nil {
 		return err
 	}
+	if err := c.states(); err != nil {
+		return err
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
 	defer func() {
 		if c.files != nil {
 			c.files.Close()
 		}
 	}()
-	// While processes are asked, they are mostly waited for.
-	described := make(chan outcome, 1)
-	go func() { described <- call(c.describe) }()
-	err := c.states()
-	err = errors.Join(err, aside(ctx, &c.beat, stallLimit, func() error { return (<-described).result() }))
-	if err != nil {
-		return err
-	}
-	for _, m := range c.members {
-		m.complete()
-	}
-	if err := c.refusal(); err != nil {
-		return err
-	}
 	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.findContents(ctx) }); err != nil {
 		return err
 	}
@@ -174,21 +164,10 @@ func (c *collector) look() error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	if err := c.together((*member).findVMAs); err != nil {
-		return err
-	}
-	return c.findParents()
-}
-
-// describe reads from /proc what is not needed to ask the processes.
-func (c *collector) describe() (err error) {
 	if err := c.together((*member).describe); err != nil {
 		return err
 	}
-	if c.files, err = openFiles(c.subjects()...); err != nil {
-		return err
-	}
-	return c.files.listDescriptors()
+	return c.findParents()
 }
 
 // findParents finds out which threads have made the processes.
@@ -222,9 +201,17 @@ func (c *collector) findContents(ctx context.Context) error {
 	if err := c.together((*member).findMappings); err != nil {
 		return err
 	}
-	c.files.refuseDestination(c.o.Path)
+	files, err := openFiles(c.subjects()...)
+	if err != nil {
+		return err
+	}
+	c.files = files
+	if err := files.listDescriptors(); err != nil {
+		return err
+	}
+	files.refuseDestination(c.o.Path)
 	for _, m := range c.members {
-		m.listAreas(c.files)
+		m.listAreas(files)
 	}
 	c.spaces = c.findObjects()
 	return c.findChanges(ctx)
@@ -246,12 +233,6 @@ func (c *collector) contents(ctx context.Context) (err error) {
 	}
 	if err := c.copyObjects(ctx); err != nil {
 		return err
-	}
-	if len(c.members) > 1 && c.before.little {
-		return c.together(func(m *member) error {
-			m.p.Descriptors = c.files.descriptors(m.s)
-			return m.copyLittle(ctx)
-		})
 	}
 	return c.each(func(m *member) error {
 		m.p.Descriptors = c.files.descriptors(m.s)
@@ -347,9 +328,6 @@ func (c *collector) noTwin() error {
 // finishTwins takes from the twins what was not taken while the processes stood
 // still.
 func (c *collector) finishTwins(ctx context.Context) error {
-	if err := c.confirmFlags(ctx); err != nil {
-		return err
-	}
 	for _, m := range c.members {
 		if m.flagsLater {
 			m.readLater()
@@ -366,19 +344,6 @@ func (c *collector) finishTwins(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// confirmFlags looks once more at the flags of mappings that were read before the
-// processes were frozen.
-func (c *collector) confirmFlags(ctx context.Context) error {
-	return aside(ctx, &c.beat, stallLimit, func() error {
-		return errors.Join(c.together(func(m *member) error {
-			if m.early != nil {
-				m.takeFlags(m.early)
-			}
-			return nil
-		}), c.refusal())
-	})
 }
 
 func (c *collector) endTwins() {

@@ -3,6 +3,7 @@ package save
 import (
 	"fmt"
 
+	"ckpt/internal/image"
 	"ckpt/internal/kind"
 	"ckpt/internal/sys"
 )
@@ -31,6 +32,9 @@ func (s *subject) refuseDestination(path string, mappings []mapping) {
 	}
 	for i := range mappings {
 		m := &mappings[i]
+		if m.Kind == image.Anonymous {
+			continue // if it is mapped from an image, that stays when another gets its name
+		}
 		if sameFile(&kind.Desc{Stat: st}, m.vma) && m.vma.Inode != 0 {
 			s.refuseReplacing(fmt.Sprintf("memory at %s-%s (%s)", m.Start, m.End, describeMapping(m)))
 			return

@@ -21,12 +21,6 @@ import (
 // readFlags gives mappings, as Maps lists them, the flags that matter while the
 // process is frozen. complete tells whether these are all.
 func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err error) {
-	if m.twin == nil && m.c.before.little && m.s.status.VmLck == 0 {
-		if before := m.c.before.subject(m.s.pid); before != nil && useEarly(before.early, vmas) {
-			m.early = before.early
-			return vmas, true, nil
-		}
-	}
 	if m.twin == nil || m.s.status.VmLck > 0 {
 		with, err = m.s.proc.Smaps()
 		return with, true, err
@@ -187,41 +181,16 @@ func quickMaps(p proc.Process) ([]proc.VMA, error) {
 
 // gentleMaps is Smaps of a process that is small, else quickMaps. While the kernel
 // looks at the pages of a mapping, whoever maps or unmaps something waits for it.
-func gentleMaps(s *subject) ([]proc.VMA, error) {
-	if s.status.VmRSS <= gentleSize {
-		return s.proc.Smaps()
+func gentleMaps(p proc.Process) ([]proc.VMA, error) {
+	st, err := p.Status()
+	if err != nil {
+		return nil, err
 	}
-	return quickMaps(s.proc)
+	if st.VmRSS <= gentleSize {
+		return p.Smaps()
+	}
+	return quickMaps(p)
 }
 
 // gentleSize is how much resident memory the kernel looks at in 2 ms, in bytes.
 const gentleSize = 64 << 20
-
-// earlyMaps is what a save begins with: Smaps of a process that will have no twin
-// and so needs its flags when it is frozen, if nothing has changed until then.
-func earlyMaps(s *subject) ([]proc.VMA, error) {
-	if s.status.VmRSS > earlySize {
-		return quickMaps(s.proc)
-	}
-	vmas, err := s.proc.Smaps()
-	s.early = vmas
-	return vmas, err
-}
-
-// earlySize is how much memory a process can have that isLittle, in bytes.
-const earlySize = 8 << 20
-
-// useEarly gives mappings the flags that they had before the process was frozen, if
-// they are the same mappings.
-func useEarly(early, vmas []proc.VMA) bool {
-	if len(early) != len(vmas) {
-		return false
-	}
-	for i := range vmas {
-		if !vmas[i].Same(&early[i]) {
-			return false
-		}
-		vmas[i].VmFlags, vmas[i].ProtectionKey = early[i].VmFlags, early[i].ProtectionKey
-	}
-	return true
-}

@@ -21,9 +21,12 @@ import (
 //
 // The mapping of an injector that died goes, too.
 //
+// So do the first pages of images right in front of it, which said that these are
+// mapped.
+//
 // A thread that is in the rest of a sleep there (plan.Sleep) is changed to what
 // it would be without.
-func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []*image.Thread) []proc.VMA {
+func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []*image.Thread, images map[mappedFile]bool) []proc.VMA {
 	kept := vmas[:0:0]
 	for i := 0; i < len(vmas); i++ {
 		if isScratch(&vmas[i]) {
@@ -32,6 +35,10 @@ func dropLeftovers(vmas []proc.VMA, mem io.ReaderAt, threads []*image.Thread) []
 		if i+1 < len(vmas) && mayBeLeft(&vmas[i], &vmas[i+1]) {
 			left, err := plan.FindLeftover(mem, vmas[i].Start)
 			if err == nil && left.Size() == vmas[i+1].End-vmas[i].Start && !inUse(left, vmas[i].Start, vmas[i+1].End, mem, threads) {
+				at := vmas[i].Start
+				for n := len(kept); n > 0 && kept[n-1].End == at && images[fileOf(&kept[n-1])] && mayBeMark(&kept[n-1]); n = len(kept) {
+					at, kept = kept[n-1].Start, kept[:n-1]
+				}
 				i++
 				continue
 			}

@@ -36,10 +36,10 @@ func TestDropLeftovers(t *testing.T) {
 		}
 	}
 	vmas := []proc.VMA{{Start: 0x1000, End: 0x2000}, code, data, code}
-	if kept := dropLeftovers(vmas, memory{end: 1 << 40}, nil); len(kept) != len(vmas) {
+	if kept := dropLeftovers(vmas, memory{end: 1 << 40}, nil, nil); len(kept) != len(vmas) {
 		t.Errorf("%d mappings of %d are kept", len(kept), len(vmas))
 	}
-	if kept := dropLeftovers(vmas, memory{err: syscall.EIO}, nil); len(kept) != len(vmas) {
+	if kept := dropLeftovers(vmas, memory{err: syscall.EIO}, nil, nil); len(kept) != len(vmas) {
 		t.Errorf("memory that can not be read: %d mappings of %d are kept", len(kept), len(vmas))
 	}
 }

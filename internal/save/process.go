@@ -31,7 +31,7 @@ type subject struct {
 	threads    map[int]*proc.Status // those that live
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads
 	areas      []image.Area         // found by check
-	early      []proc.VMA           // found by earlyMaps
+	images     map[mappedFile]bool  // that memory is mapped from
 	shares     image.Shares         // with earlier ones
 	findings
 }

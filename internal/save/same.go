@@ -173,7 +173,7 @@ func (m *member) sameAs(other *member, budget *int64) ([]image.Run, error) {
 	for i, j := 0, 0; i < len(m.mappings) && j < len(other.mappings); {
 		a, b := &m.mappings[i], &other.mappings[j]
 		from, to := uint64(max(a.Start, b.Start)), uint64(min(a.End, b.End))
-		if from < to && a.Kind == image.PrivateFile && b.Kind == image.PrivateFile && a.Whole && b.Whole && a.sameFileAs(b) {
+		if from < to && a.Whole && b.Whole && a.sameFileAs(b) {
 			// What neither of them has written to is the file's.
 			written := sorted(append(dirtyRuns(&m.p.Areas[i]), dirtyRuns(&other.p.Areas[j])...))
 			out = append(out, subtract([]image.Run{{Start: from, Len: to - from}}, written)...)

@@ -15,3 +15,13 @@ func DiskFree(path string) (uint64, error) {
 	}
 	return st.Bavail * uint64(st.Bsize), nil
 }
+
+// NoExec reports whether the file system that fd is on is mounted so that no code
+// can be mapped from it.
+func NoExec(fd int) (bool, error) {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(fd, &st) }); err != nil {
+		return false, os.NewSyscallError("fstatfs", err)
+	}
+	return st.Flags&unix.ST_NOEXEC != 0, nil
+}
