@@ -37,7 +37,12 @@ func bars(all []series) []bar {
 		case s.Processes == barTree:
 			add(s.String()+", pause", s.milliseconds(s.measure("pause").time).Median, 50, "ms")
 			add(s.String()+", restore", s.milliseconds(restore.time).Median, 150, "ms")
-		case s.Size == barSize:
+		case s.Size == barSize || s.Size == 4*barSize:
+			add(s.String()+", restore", s.ratio(restore, hugeRead).Median, 1.3, "× huge read")
+			add(s.String()+", restore --lazy", s.milliseconds(s.measure("lazy").time).Median, 12, "ms")
+			if s.Size != barSize {
+				break
+			}
 			add("1 GB, save without fsync", s.ratio(save, write).Median, 1.5, "× write")
 			add("1 GB, restore", s.milliseconds(restore.time).Median, 700, "ms")
 			add("1 GB, restore", s.ratio(restore, freshRead).Median, 1.5, "× fresh read")

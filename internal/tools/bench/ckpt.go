@@ -40,3 +40,7 @@ func (c ckpt) save(ctx context.Context, pid int, dir string) error {
 func (c ckpt) restore(dir string) *exec.Cmd {
 	return exec.Command(c.path, "restore", filepath.Join(dir, "image"))
 }
+
+func (c ckpt) restoreLazily(dir string) *exec.Cmd {
+	return exec.Command(c.path, "restore", "--lazy", filepath.Join(dir, "image"))
+}

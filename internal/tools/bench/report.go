@@ -22,7 +22,7 @@ func (r *report) note(format string, args ...any) {
 }
 
 // row is the form of a row of the table: what, three numbers, and a remark.
-const row = "%-24s%9s%9s%9s  %s\n"
+const row = "%-30s%9s%9s%9s  %s\n"
 
 // writeHead prints what stands above the table.
 func (m machine) writeHead(w io.Writer) {
@@ -39,6 +39,9 @@ func (s series) writeRows(w io.Writer) {
 	fmt.Fprintf(w, "\n%s, %v, %d runs\n", s.Engine, s.shape, len(s.Runs))
 	for _, m := range measures {
 		v := s.milliseconds(m.time)
+		if v.Max == 0 {
+			continue // the engine has no such thing
+		}
 		fmt.Fprintf(w, row, "  "+m.name, short(v.Min), short(v.Median), short(v.Max), s.compared(m))
 	}
 	image := s.over(func(r run) float64 { return float64(r.Image) / 1e6 })

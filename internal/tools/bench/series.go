@@ -24,11 +24,16 @@ type engine interface {
 	restore(dir string) *exec.Cmd
 }
 
+// lazyEngine can also restore without reading memory first.
+type lazyEngine interface{ restoreLazily(dir string) *exec.Cmd }
+
 // run is what one run measured.
 type run struct {
 	Save, Pause, Before, Fsync, Restore, Fork time.Duration
 	Write, Reserve, WarmRead, FreshRead       time.Duration
-	Image                                     int64 // bytes on the disk
+	HugeRead                                  time.Duration
+	Lazy                                      time.Duration // 0: the engine has no such thing
+	Image                                     int64         // bytes on the disk
 }
 
 // shape is what a program is made of.
@@ -114,7 +119,13 @@ func (t *tools) run(ctx context.Context, e engine, of shape) (r run, err error) 
 		return r, fmt.Errorf("fork: %w", err)
 	}
 	r.Fork = time.Duration(fork)
-	return r, t.restore(ctx, e, p, dir, &r)
+	if err := t.restore(ctx, p, e.restore(dir), r.Image, &r.Restore); err != nil {
+		return r, err
+	}
+	if l, ok := e.(lazyEngine); ok {
+		return r, t.restore(ctx, p, l.restoreLazily(dir), r.Image, &r.Lazy)
+	}
+	return r, nil
 }
 
 // save saves the program and finds out how long it stood still.
@@ -196,7 +207,7 @@ func (t *tools) references(ctx context.Context, r *run) error {
 	for _, m := range []struct {
 		what string
 		time *time.Duration
-	}{{"write", &r.Write}, {"reserve", &r.Reserve}, {"warm-read", &r.WarmRead}, {"fresh-read", &r.FreshRead}} {
+	}{{"write", &r.Write}, {"reserve", &r.Reserve}, {"warm-read", &r.WarmRead}, {"fresh-read", &r.FreshRead}, {"huge-read", &r.HugeRead}} {
 		var err error
 		if err = t.warm(ctx, r.Image); err != nil {
 			return err
@@ -208,10 +219,10 @@ func (t *tools) references(ctx context.Context, r *run) error {
 	return nil
 }
 
-// restore kills the program and makes it run on.
-func (t *tools) restore(ctx context.Context, e engine, p *program, dir string, r *run) error {
+// restore kills the program, makes it run on, and has it check its memory.
+func (t *tools) restore(ctx context.Context, p *program, by *exec.Cmd, size int64, took *time.Duration) error {
 	p.kill()
-	if err := t.warm(ctx, r.Image); err != nil {
+	if err := t.warm(ctx, size); err != nil {
 		return err
 	}
 	last, err := p.beats()
@@ -222,13 +233,13 @@ func (t *tools) restore(ctx context.Context, e engine, p *program, dir string, r
 	if err != nil {
 		return err
 	}
-	if err := p.launch(t.dir, e.restore(dir)); err != nil {
+	if err := p.launch(t.dir, by); err != nil {
 		return err
 	}
 	first, err := p.beatAfter(ctx, last)
 	if err != nil {
 		return err
 	}
-	r.Restore = time.Duration(first - begin)
+	*took = time.Duration(first - begin)
 	return p.check(ctx)
 }

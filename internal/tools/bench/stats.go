@@ -40,6 +40,7 @@ var (
 	reserve   = reference{"fallocate and write", func(r run) time.Duration { return r.Reserve }}
 	warmRead  = reference{"warm read", func(r run) time.Duration { return r.WarmRead }}
 	freshRead = reference{"fresh read", func(r run) time.Duration { return r.FreshRead }}
+	hugeRead  = reference{"huge read", func(r run) time.Duration { return r.HugeRead }}
 	fork      = reference{"fork", func(r run) time.Duration { return r.Fork }}
 )
 
@@ -55,11 +56,13 @@ var measures = []measure{
 	{"pause", "pause of the program", func(r run) time.Duration { return r.Pause }, []reference{write, fork}},
 	{"gap_before", "  longest gap before", func(r run) time.Duration { return r.Before }, nil},
 	{"fsync", "fsync of the image", func(r run) time.Duration { return r.Fsync }, []reference{write}},
-	{"restore", "restore to first beat", func(r run) time.Duration { return r.Restore }, []reference{freshRead, warmRead}},
+	{"restore", "restore to first beat", func(r run) time.Duration { return r.Restore }, []reference{hugeRead, freshRead, warmRead}},
+	{"lazy", "restore --lazy to first beat", func(r run) time.Duration { return r.Lazy }, nil},
 	{"write", "  write", write.time, nil},
 	{"reserve", "  fallocate and write", reserve.time, nil},
 	{"warm_read", "  warm read", warmRead.time, nil},
 	{"fresh_read", "  fresh read", freshRead.time, nil},
+	{"huge_read", "  huge read", hugeRead.time, nil},
 	{"fork", "  fork", fork.time, nil},
 }
 

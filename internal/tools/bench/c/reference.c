@@ -7,9 +7,11 @@
  *        reference reserve FILE BYTES the same with fallocate(2) first
  *        reference warm-read FILE BYTES   read it into one buffer, again and again
  *        reference fresh-read FILE BYTES  read it into memory never touched before
+ *        reference huge-read FILE BYTES   the same with two threads, into huge pages
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +83,46 @@ static uint64_t read_file(const char *path, size_t size, int fresh)
 	return now() - start;
 }
 
+struct part {
+	int fd;
+	char *m;
+	size_t at, end;
+};
+
+static void *read_part(void *arg)
+{
+	struct part *p = arg;
+	while (p->at < p->end) {
+		size_t left = p->end - p->at, want = left < BLOCK / 4 ? left : BLOCK / 4;
+		ssize_t n = pread(p->fd, p->m + p->at, want, p->at);
+		if (n <= 0)
+			die("pread");
+		p->at += n;
+	}
+	return NULL;
+}
+
+/* read_huge reads into fresh huge pages, half of it in another thread. */
+static uint64_t read_huge(const char *path, size_t size)
+{
+	enum { HUGE = 2 << 20 };
+	int fd = open(path, O_RDONLY);
+	if (fd < 0)
+		die(path);
+	char *m = memory(size + HUGE);
+	m += -(uintptr_t)m % HUGE;
+	madvise(m, size, MADV_HUGEPAGE);
+	size_t half = size / 2 / HUGE * HUGE;
+	struct part first = {fd, m, 0, half}, second = {fd, m, half, size};
+	uint64_t start = now();
+	pthread_t thread;
+	if (pthread_create(&thread, NULL, read_part, &second))
+		die("pthread_create");
+	read_part(&first);
+	pthread_join(thread, NULL);
+	return now() - start;
+}
+
 static void touch(size_t size)
 {
 	char *m = memory(size);
@@ -103,8 +145,10 @@ int main(int argc, char **argv)
 		ns = read_file(argv[2], strtoull(argv[3], NULL, 0), 0);
 	else if (argc == 4 && !strcmp(what, "fresh-read"))
 		ns = read_file(argv[2], strtoull(argv[3], NULL, 0), 1);
+	else if (argc == 4 && !strcmp(what, "huge-read"))
+		ns = read_huge(argv[2], strtoull(argv[3], NULL, 0));
 	else {
-		fprintf(stderr, "usage: reference warm BYTES | write|reserve|warm-read|fresh-read FILE BYTES\n");
+		fprintf(stderr, "usage: reference warm BYTES | write|reserve|warm-read|fresh-read|huge-read FILE BYTES\n");
 		return 2;
 	}
 	printf("%llu\n", (unsigned long long)ns);
