@@ -75,7 +75,7 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 	pid := oneOf(cmd, "pid", "the process id: the restore's own (new), the saved one (keep), or the saved one where threads need it (auto)",
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
 	given := handOver{}
-	cmd.Flags().Var(given, "fd", "give the program, as its descriptor N that save --fd left out, the descriptor M of this shell: `N=M`")
+	cmd.Flags().Var(given, "fd", "give the program, as its descriptor N that save --fd left out, the descriptor M of this shell")
 	lazy := cmd.Flags().Bool("lazy", false, "map memory from the image, which must stay unchanged, instead of reading it: it runs at once, and memory is not verified")
 	inside := cmd.Flags().Int(insideFlag, 0, "")
 	_ = cmd.Flags().MarkHidden(insideFlag) // it is there

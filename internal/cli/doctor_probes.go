@@ -216,9 +216,9 @@ func askNamespaces() state {
 
 func askUserfaultfd() state {
 	if err := sys.ProbeUserfaultfd(); err != nil {
-		return isLimited(err.Error(), "not needed by this version")
+		return isLimited(err.Error(), "large programs stand still for a fork: they can not be copied while they run")
 	}
-	return isOK("allowed; not needed by this version")
+	return isOK("allowed: large programs are copied while they run")
 }
 
 func askHugePages() state {
