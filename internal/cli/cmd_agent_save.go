@@ -73,6 +73,13 @@ func agentSave(pid int) error {
 	if o.Compress, err = compression("CKPT_COMPRESS", os.Getenv("CKPT_COMPRESS")); err != nil {
 		return err
 	}
+	switch incremental := os.Getenv("CKPT_INCREMENTAL"); incremental {
+	case "", "0":
+	case "1":
+		o.Incremental = true
+	default:
+		return &usageError{fmt.Errorf("CKPT_INCREMENTAL is %q", incremental), "1 saves only what was written to since the last image"}
+	}
 	switch tree := os.Getenv("CKPT_TREE"); tree {
 	case "":
 	case "self":

@@ -40,6 +40,7 @@ reasons; ckpt check tells the same without saving.`,
 		string(save.ThenRun), string(save.ThenStop), string(save.ThenKill))
 	fsync := oneOf(cmd, "fsync", "wait until the image would survive a power cut", "data", "no")
 	compress := cmd.Flags().String("compress", "none", "compress the image: none or zstd[:LEVEL], LEVEL from 1 to 22")
+	incremental := cmd.Flags().Bool("incremental", false, "save only what was written to since the last image that was saved so")
 	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long the processes may take to stop")
 	asJSON := jsonFlag(cmd)
 	given := givenFlag(cmd)
@@ -64,6 +65,7 @@ reasons; ckpt check tells the same without saving.`,
 		o := save.Options{
 			PID: pid, Path: *output, Then: save.Then(then.value), Sync: fsync.value == "data",
 			Compress: level, Timeout: *timeout, Trigger: image.TriggerCommand, Version: version, Given: *given,
+			Incremental: *incremental,
 		}
 		return runSave(cmd, o, *asJSON)
 	}
@@ -101,6 +103,13 @@ func saveLine(o save.Options, r *save.Result) string {
 		what, these = fmt.Sprintf(" of %d processes", n), "the processes are"
 	}
 	end := map[save.Then]string{save.ThenStop: "; " + these + " stopped", save.ThenKill: "; " + these + " killed"}[o.Then]
+	from := ""
+	switch {
+	case r.Parent != nil:
+		from = fmt.Sprintf(" on top of %s", clean(r.Parent.Path))
+	case r.Whole != nil:
+		from = fmt.Sprintf(" as a complete image: %s", clean(r.Whole.Error()))
+	}
 	why := ""
 	if o.Then == save.ThenRun {
 		why = way(r)
@@ -109,8 +118,8 @@ func saveLine(o save.Options, r *save.Result) string {
 	if o.Compress > 0 {
 		packed = " as " + size(uint64(r.Stats.Size))
 	}
-	return fmt.Sprintf("%s: %s%s saved%s, frozen %s%s, total %s%s\n", clean(o.Path),
-		size(uint64(r.Stats.Memory+r.Stats.Payload)), what, packed, duration(r.Frozen), why, duration(r.Total), end)
+	return fmt.Sprintf("%s: %s%s saved%s%s, frozen %s%s, total %s%s\n", clean(o.Path),
+		size(uint64(r.Stats.Memory+r.Stats.Payload)), what, packed, from, duration(r.Frozen), why, duration(r.Total), end)
 }
 
 // way says how memory was saved while the program ran, and why not in a way that
@@ -144,6 +153,8 @@ type saveJSON struct {
 	NoTwin   string         `json:"no_twin,omitempty"`   // why it was frozen while memory was saved
 	Ahead    bool           `json:"copied_ahead"`        // memory was copied while the program ran
 	NotAhead string         `json:"not_ahead,omitempty"` // why it was not, or not all of it
+	Parent   *image.Parent  `json:"parent,omitempty"`    // that it goes on from
+	Complete string         `json:"complete,omitempty"`  // why it does not, if it was to
 	Fsync    int64          `json:"fsync_ns"`
 	Total    int64          `json:"total_ns"`
 	Warnings []save.Finding `json:"warnings"`
@@ -162,12 +173,16 @@ func saveDocument(o save.Options, r *save.Result) saveJSON {
 	if r.NotAhead != nil {
 		notAhead = r.NotAhead.Error()
 	}
+	complete := ""
+	if r.Whole != nil {
+		complete = r.Whole.Error()
+	}
 	var pids []int
 	for i := range r.Manifest.Processes {
 		pids = append(pids, r.Manifest.Processes[i].PID)
 	}
 	return saveJSON{
-		Schema: schema("save"), NoTwin: why, Ahead: r.Ahead, NotAhead: notAhead, Image: path, ID: r.Manifest.ID, PID: o.PID, PIDs: pids, Then: string(o.Then),
+		Schema: schema("save"), NoTwin: why, Ahead: r.Ahead, NotAhead: notAhead, Parent: r.Parent, Complete: complete, Image: path, ID: r.Manifest.ID, PID: o.PID, PIDs: pids, Then: string(o.Then),
 		Size: r.Stats.Size, Raw: r.Stats.Raw, Memory: r.Stats.Memory, Payload: r.Stats.Payload, Zeros: r.Stats.ZeroSkipped,
 		Frozen: r.Frozen.Nanoseconds(), Fsync: r.Sync.Nanoseconds(), Total: r.Total.Nanoseconds(),
 		Warnings: notNil(r.Warnings),

@@ -73,10 +73,7 @@ func encodeHeaders(segs []Segment, notes fileRange, version int) []byte {
 		Type: uint32(elf.PT_NOTE), Off: notes.pos, Filesz: notes.len, Align: noteAlign,
 	})
 	for _, s := range segs {
-		out = appendLE(out, elf.Prog64{
-			Type: s.programType(), Flags: elfFlags(s.Prot), Off: s.Pos, Vaddr: uint64(s.Start),
-			Filesz: s.FileLen, Memsz: uint64(s.End - s.Start), Align: PageSize,
-		})
+		out = s.appendProg(out)
 	}
 	if many {
 		// As fill_extnum_info in fs/binfmt_elf.c does it.
@@ -109,18 +106,12 @@ func readHeaders(r io.ReaderAt, size uint64) (raw []byte, segs []Segment, notes 
 	}
 	segs = make([]Segment, loads)
 	for i := range loads + 1 {
-		var p elf.Prog64
-		if _, err := binary.Decode(raw[ehdrSize+i*phdrSize:], binary.LittleEndian, &p); err != nil {
-			return nil, nil, notes, corrupt("program header %d: %w", i, err)
-		}
+		p := raw[ehdrSize+i*phdrSize:]
 		if i == 0 {
-			notes = fileRange{pos: p.Off, len: p.Filesz}
+			notes = fileRange{pos: binary.LittleEndian.Uint64(p[progOff:]), len: binary.LittleEndian.Uint64(p[progFileSize:])}
 			continue
 		}
-		segs[i-1] = Segment{
-			Start: Addr(p.Vaddr), End: Addr(p.Vaddr + p.Memsz),
-			Pos: p.Off, FileLen: p.Filesz, Prot: protOf(p.Flags), Kept: p.Type == typeKept,
-		}
+		segs[i-1] = decodeProg(p)
 	}
 	if !bytes.Equal(raw, encodeHeaders(segs, notes, int(raw[versionAt]))) {
 		return nil, nil, notes, corrupt("headers are not as they were written")
@@ -172,6 +163,39 @@ func readELFHeader(r io.ReaderAt, size uint64) (loads int, err error) {
 		return 0, corrupt("%d program headers", n)
 	}
 	return int(n) - 1, nil
+}
+
+// Offsets in a program header, elf(5).
+const (
+	progFlags    = 4
+	progOff      = 8
+	progAddr     = 16
+	progFileSize = 32
+	progMemSize  = 40
+	progAlign    = 48
+)
+
+// appendProg appends the program header of the segment. There can be a million.
+func (s *Segment) appendProg(b []byte) []byte {
+	var p [phdrSize]byte
+	binary.LittleEndian.PutUint32(p[:], s.programType())
+	binary.LittleEndian.PutUint32(p[progFlags:], elfFlags(s.Prot))
+	binary.LittleEndian.PutUint64(p[progOff:], s.Pos)
+	binary.LittleEndian.PutUint64(p[progAddr:], uint64(s.Start))
+	binary.LittleEndian.PutUint64(p[progFileSize:], s.FileLen)
+	binary.LittleEndian.PutUint64(p[progMemSize:], uint64(s.End-s.Start))
+	binary.LittleEndian.PutUint64(p[progAlign:], PageSize)
+	return append(b, p[:]...)
+}
+
+// decodeProg reads what appendProg wrote.
+func decodeProg(p []byte) Segment {
+	start := Addr(binary.LittleEndian.Uint64(p[progAddr:]))
+	return Segment{
+		Start: start, End: start + Addr(binary.LittleEndian.Uint64(p[progMemSize:])),
+		Pos: binary.LittleEndian.Uint64(p[progOff:]), FileLen: binary.LittleEndian.Uint64(p[progFileSize:]),
+		Prot: protOf(binary.LittleEndian.Uint32(p[progFlags:])), Kept: binary.LittleEndian.Uint32(p) == typeKept,
+	}
 }
 
 // typeKept is the p_type of a Segment that is Kept, one of those that are left to

@@ -249,7 +249,13 @@ func checkStored(all []stored) error {
 }
 
 func splitAreas(areas []Area, all []stored, w windows, gap uint64) ([]Segment, error) {
-	var segs []Segment
+	n := len(areas)
+	for _, c := range all {
+		if c.kept {
+			n += 2
+		}
+	}
+	segs := make([]Segment, 0, n)
 	for i := range areas {
 		a := &areas[i]
 		n := 0

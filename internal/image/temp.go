@@ -210,6 +210,8 @@ func (t *tempFile) publish(sync bool) error {
 		return err
 	}
 	t.name, t.kept = "", ""
+	// A twin that is dying, which takes long, has a copy of the descriptor.
+	_ = sys.Unflock(int(t.file.Fd())) // at the latest it is given back then
 	if !sync {
 		return nil
 	}

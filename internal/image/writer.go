@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ type Writer struct {
 	rewritten  []fileRange // since it was copied ahead
 	finished   bool
 	whole      bool // it has no parent
+	seal       string
 }
 
 // Stats says what is in an image, in bytes.
@@ -229,6 +231,7 @@ func (w *Writer) writeRest(m *Manifest) (uint64, error) {
 	}
 	at := fileRange{pos: alignUp(end), len: uint64(len(notes)) + sealSize}
 	headers := encodeHeaders(w.placed.processes[0], at, ManifestVersion)
+	w.seal = hex.EncodeToString(seal(headers, notes))
 	notes = append(notes, sealNote(headers, notes)...)
 	// The length first: space that was reserved for zeros at the end goes.
 	if err := f.Truncate(int64(at.end())); err != nil {
@@ -324,6 +327,9 @@ func (w *Writer) checkLaidOut(m *Manifest) error {
 	}
 	return nil
 }
+
+// Seal is Image.Seal, after Finish.
+func (w *Writer) Seal() string { return w.seal }
 
 // Publish gives the image its name, after Finish. An image that was there
 // before is replaced at once: others see the one or the other.

@@ -22,6 +22,7 @@ type Status struct {
 	NSpid     []int
 	Kthread   int // 0 or 1; -1: an older kernel, which does not tell
 	Threads   int
+	FDSize    int // numbers that there is room for in the table of descriptors
 
 	SigQ, SigQMax                          uint64 // queued signals of the real uid, and its limit
 	SigPnd, ShdPnd, SigBlk, SigIgn, SigCgt uint64 // bit 0 is signal 1
@@ -123,6 +124,8 @@ func (s *Status) set(key string, v []byte) (ok bool) {
 		ok = count(&s.Kthread, v)
 	case "Threads":
 		ok = count(&s.Threads, v)
+	case "FDSize":
+		ok = count(&s.FDSize, v)
 	case "SigQ":
 		queued, limit, _ := cut(v, '/')
 		ok = unsigned(&s.SigQ, queued, 10) && unsigned(&s.SigQMax, limit, 10)

@@ -78,7 +78,7 @@ func (c *collector) closeAhead() {
 // notes why, unless there are none.
 func (c *collector) copyAhead(ctx context.Context) error {
 	large := c.largeProcesses()
-	if len(large) == 0 || c.o.Then != ThenRun || c.o.Compress > 0 {
+	if len(large) == 0 || c.inc != nil || c.o.Then != ThenRun || c.o.Compress > 0 {
 		return nil
 	}
 	if c.noAhead = c.watchAll(ctx, large); c.noAhead != nil {

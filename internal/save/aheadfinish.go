@@ -70,7 +70,7 @@ func (m *member) twinLate() (err error) {
 // mayLayOutLater reports whether nothing is needed of the processes any more to give
 // all memory its place.
 func (c *collector) mayLayOutLater() bool {
-	if len(c.objects) > 0 {
+	if len(c.objects) > 0 || c.inc != nil {
 		return false
 	}
 	for _, m := range c.members {

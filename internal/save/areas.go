@@ -3,6 +3,7 @@ package save
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"ckpt/internal/image"
@@ -40,6 +41,10 @@ var refusedFlags = map[string][2]string{
 	"ss": {"is a shadow stack (CET)", shadowStackAdvice},
 	"sf": {"is mapped with MAP_SYNC", "let the program unmap it before saving"},
 }
+
+// watchFlag is that of memory whose writes a userfaultfd notes: an incremental save's,
+// too.
+const watchFlag = "uw"
 
 // smallFile is the size in bytes up to which a private mapping of a data file
 // is stored in the image as a whole.
@@ -172,15 +177,19 @@ func kindOf(v *proc.VMA) image.AreaKind {
 
 // refuseMapping notes what about a mapping can not be saved.
 func (s *subject) refuseMapping(m *mapping) {
-	if reason, advice := unsavable(m); reason != "" {
+	flags := m.vma.VmFlags
+	if slices.Contains(flags, watchFlag) && s.watched() {
+		flags = slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return f == watchFlag })
+	}
+	if reason, advice := unsavable(m, flags); reason != "" {
 		m.refused = true
 		s.refuse(fmt.Sprintf("memory at %s-%s (%s)", m.Start, m.End, describeMapping(m)), reason, advice)
 	}
 }
 
-// unsavable says why a mapping can not be saved, and what to do about it; nothing
+// unsavable says why a mapping with such flags can not be saved, and what to do about it; nothing
 // if it can.
-func unsavable(m *mapping) (reason, advice string) {
+func unsavable(m *mapping, flags []string) (reason, advice string) {
 	switch {
 	case m.Kind == image.VVar || m.Kind == image.VDSO:
 		return "", ""
@@ -192,7 +201,7 @@ func unsavable(m *mapping) (reason, advice string) {
 		// io_uring, perf events, BPF rings: a descriptor that is open says more.
 		return "belongs to an object of the kernel that is not saved", "let the program close it and unmap this before saving"
 	}
-	for _, f := range m.vma.VmFlags {
+	for _, f := range flags {
 		if why, bad := refusedFlags[f]; bad {
 			return why[0], why[1]
 		}

@@ -25,6 +25,7 @@ type collector struct {
 	ahead    map[int]*ahead // by process id
 	noAhead  error
 	longest  time.Duration // that the processes stood still before frozen
+	inc      *incremental  // nil: nobody asked for an incremental image
 	objects  []object
 	spaces   []image.ObjectSpace // for them
 	files    *files
@@ -258,7 +259,7 @@ func (c *collector) layOut() error {
 	}
 	for _, m := range c.members {
 		m.order()
-		space := image.Space{Areas: m.p.Areas, Runs: m.runs, Same: m.same}
+		space := image.Space{Areas: m.p.Areas, Runs: m.runs, Same: m.same, Kept: m.kept}
 		if m.ahead != nil {
 			space.Ahead = m.ahead.image
 		} else {
@@ -310,6 +311,9 @@ func (c *collector) identify() error {
 	m := &c.manifest
 	m.Version, m.ID, m.Created = image.ManifestVersion, fmt.Sprintf("%x", id), time.Now().UTC()
 	m.Engine, m.Trigger, m.Host = c.o.Version, c.o.Trigger, host
+	if c.inc != nil {
+		m.Parent = c.inc.parent
+	}
 	for _, one := range c.members {
 		m.Processes = append(m.Processes, one.p)
 	}

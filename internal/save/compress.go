@@ -15,7 +15,7 @@ func (c *collector) compress(ctx context.Context) error {
 		if len(m.later) == 0 {
 			continue
 		}
-		if err := m.space().Later(m.later, m.readTwin(m.copier(m.twin.Memory()))); err != nil {
+		if err := m.space().Later(m.later, m.readTwin(m.copier(m.laterMemory()))); err != nil {
 			return err
 		}
 	}

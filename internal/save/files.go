@@ -120,6 +120,9 @@ func (f *files) listDescriptors() error {
 }
 
 func (f *files) addDescriptor(t *table, d *kind.Desc) error {
+	if (d.Link == markerLink || d.Link == userfaultfdLink) && slices.Contains(t.s.ourFDs(), d.FD) {
+		return nil
+	}
 	file, err := f.add(d)
 	if err == nil {
 		t.list = append(t.list, image.Descriptor{FD: d.FD, File: file, CloseOnExec: d.Info.Flags&sys.OCloexec != 0})

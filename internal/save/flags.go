@@ -1,6 +1,7 @@
 package save
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -21,6 +22,10 @@ import (
 // readFlags gives mappings, as Maps lists them, the flags that matter while the
 // process is frozen. complete tells whether these are all.
 func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err error) {
+	if m.s.status.VmLck == 0 && m.copiedAhead() {
+		m.baseFlags(vmas)
+		return vmas, false, nil
+	}
 	if m.twin == nil || m.s.status.VmLck > 0 {
 		with, err = m.s.proc.Smaps()
 		return with, true, err
@@ -45,6 +50,18 @@ func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err
 	}
 	hintFlags(m.s.proc, vmas)
 	return vmas, false, nil
+}
+
+// baseFlags gives mappings the flags that they had in the base of an incremental
+// image. Whether they still have them is looked at when the process runs again.
+func (m *member) baseFlags(vmas []proc.VMA) {
+	hintFlags(m.s.proc, vmas)
+	base := m.c.inc.of(m).base
+	for i := range vmas {
+		if flags, known := base.flags(&vmas[i]); known {
+			vmas[i].VmFlags = flags
+		}
+	}
 }
 
 // wiped reports whether there is an area that is empty in the twin but not in
@@ -105,7 +122,8 @@ func suspicious(vmas []proc.VMA) bool {
 	})
 }
 
-// laterFlags are flags that are read while the process runs again.
+// laterFlags are flags that are read while the process runs again. Of what was
+// copied ahead there is no twin.
 type laterFlags struct {
 	twin, process []proc.VMA
 	err           error
@@ -116,8 +134,16 @@ type laterFlags struct {
 // process: what userfaultfd watches is not told of a twin.
 func (m *member) readLater() {
 	l := &laterFlags{done: make(chan struct{})}
-	twin, process := m.c.kin.fs.Process(m.twin.Tid()), m.s.proc
+	process := m.s.proc
 	m.flags = l
+	if m.twin == nil {
+		go func() {
+			defer close(l.done)
+			l.process, l.err = process.Smaps()
+		}()
+		return
+	}
+	twin := m.c.kin.fs.Process(m.twin.Tid())
 	go func() {
 		defer close(l.done)
 		if l.twin, l.err = twin.Smaps(); l.err == nil {
@@ -135,34 +161,52 @@ func (l *laterFlags) take(ctx context.Context, m *member) error {
 	if err != nil {
 		return fmt.Errorf("flags of mappings: %w", err)
 	}
-	find := func(list []proc.VMA, a *image.Area) *proc.VMA {
-		i, ok := slices.BinarySearchFunc(list, uint64(a.Start), func(v proc.VMA, at uint64) int {
-			switch {
-			case v.Start < at:
-				return -1
-			case v.Start > at:
-				return 1
-			}
-			return 0
-		})
-		if !ok || list[i].End != uint64(a.End) {
-			return nil
-		}
-		return &list[i]
+	if l.twin == nil {
+		return l.compare(m)
 	}
 	for i := range m.p.Areas {
 		a := &m.p.Areas[i]
-		v := find(l.twin, a)
+		v := findArea(l.twin, a)
 		if v == nil {
 			return fmt.Errorf("memory at %s-%s: %w", a.Start, a.End, syscall.EFAULT) // of the twin, which nobody changes
 		}
 		a.Flags = keepFlags(v)
 		m.s.refuseMapping(&mapping{Area: *a, vma: v})
-		if v := find(l.process, a); v != nil {
+		if v := findArea(l.process, a); v != nil {
 			m.s.refuseMapping(&mapping{Area: *a, vma: v})
 		}
 	}
 	return m.c.refusal()
+}
+
+// compare compares the flags that areas have now with those that they had in the
+// base. Where they differ, or are new, and more than that is not known, the image
+// can not be incremental.
+func (l *laterFlags) compare(m *member) error {
+	base := m.c.inc.of(m).base
+	for i := range m.p.Areas {
+		a := &m.p.Areas[i]
+		v := findArea(l.process, a)
+		if v == nil {
+			return errFlags // it was unmapped meanwhile
+		}
+		m.s.refuseMapping(&mapping{Area: *a, vma: v})
+		now := keepFlags(v)
+		if _, known := base.flags(v); known && !slices.Equal(now, a.Flags) || !known && slices.Contains(now, "dp") {
+			return errFlags
+		}
+		a.Flags = now
+	}
+	return m.c.refusal()
+}
+
+// findArea is the mapping that is the area, or nil.
+func findArea(list []proc.VMA, a *image.Area) *proc.VMA {
+	i, ok := slices.BinarySearchFunc(list, uint64(a.Start), func(v proc.VMA, at uint64) int { return cmp.Compare(v.Start, at) })
+	if !ok || list[i].End != uint64(a.End) {
+		return nil
+	}
+	return &list[i]
 }
 
 // quickMaps is Maps with the flags that can be had without smaps, or Smaps where

@@ -27,7 +27,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "target")
-	for _, name := range []string{"target", "threads", "tree"} {
+	for _, name := range []string{"target", "threads", "tree", "changing"} {
 		gcc := exec.Command("gcc", "-O1", "-w", "-pthread", "-o", filepath.Join(dir, name), "testdata/"+name+".c")
 		if out, err := gcc.CombinedOutput(); err != nil {
 			return path, fmt.Errorf("gcc: %w\n%s", err, out)

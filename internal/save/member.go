@@ -2,6 +2,7 @@ package save
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -33,6 +34,8 @@ type member struct {
 	stored     []image.Run  // all of its memory that is in the image
 	same       []image.Same // of that, what is an earlier process's
 	runs       []image.Run  // and what is its own
+	kept       []image.Run  // what is in the base of an incremental image, and in no other list
+	delta      []image.Run  // of its own, what was copied ahead for an incremental image
 	now, later []image.Run  // of that, what is to be copied while it is frozen, and what the twin holds as well
 }
 
@@ -146,16 +149,43 @@ func (m *member) findMemory() error {
 		return err
 	}
 	defer scanner.Close()
-	m.runs, err = findRuns(scanner.private, m.p.Areas, len(m.c.objects) > 0)
-	return err
+	t := m.c.inc.of(m)
+	for i := range m.p.Areas {
+		a := &m.p.Areas[i]
+		if t != nil && tracked(a) {
+			c, err := t.content(scanner, a)
+			if err == nil {
+				m.kept, m.delta = append(m.kept, c.kept...), append(m.delta, c.ahead...)
+				m.runs = append(m.runs, union(c.ahead, c.rest)...)
+				continue
+			} else if !errors.Is(err, errUntracked) {
+				return err
+			}
+		}
+		if m.runs, err = appendRuns(m.runs, scanner.private, a, len(m.c.objects) > 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copiedAhead reports whether what was written to was copied before the process was
+// frozen, so that it needs no twin.
+func (m *member) copiedAhead() bool {
+	t := m.c.inc.of(m)
+	return t != nil && t.ahead != nil
 }
 
 // order decides when the memory is copied.
 func (m *member) order() {
-	if m.now = m.runs; m.ahead != nil {
+	switch m.now = m.runs; {
+	case m.ahead != nil:
 		m.now = nil // see putChanges
-	} else if m.twin != nil {
+	case m.twin != nil:
 		m.now, m.later = split(m.runs, m.p.Areas)
+	case len(m.delta) > 0:
+		m.later = intersect(m.runs, m.delta)
+		m.now = subtract(m.runs, m.later)
 	}
 }
 

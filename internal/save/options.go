@@ -41,6 +41,10 @@ type Options struct {
 	// program runs again, before the image is made durable and gets its name.
 	// (Only with ThenRun.)
 	Released func(*image.Manifest)
+	// Incremental saves only what was written to since the last image that was
+	// saved so, which the new one goes on from, if that is possible.
+	Incremental bool
+	whole       error // why that is not to be tried
 	// Self saves only the process itself, which must have no children then.
 	Self bool
 	// Given are the numbers of descriptors that will be handed over when the
@@ -62,6 +66,8 @@ type Result struct {
 	NoTwin   error         // why it stood still while its memory was saved; nil: it did not
 	Ahead    bool          // its memory was copied while it ran, or most of it
 	NotAhead error         // why that was not done, though there is much of it; or not all the way
+	Parent   *image.Parent // that the image goes on from; nil: it is complete
+	Whole    error         // why it is complete although Options.Incremental; nil: it need not be told
 	Sync     time.Duration // what making the image durable took
 	Total    time.Duration
 	Warnings []Finding

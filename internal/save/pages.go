@@ -44,7 +44,7 @@ func (s *pageScanner) Close() error { return s.pagemap.Close() }
 // the mapped file.
 func (s *pageScanner) private(start, end uint64, visit func(start, end uint64)) error {
 	if !s.noScan {
-		err := s.scan(start, end, visit)
+		err := s.scan(start, end, sys.PagePresent|sys.PageSwapped, visit)
 		if !errors.Is(err, syscall.ENOTTY) {
 			return err
 		}
@@ -62,7 +62,13 @@ func (s *pageScanner) any(start, end uint64) (bool, error) {
 // notPrivate are pages of a mapped file and the zero page.
 const notPrivate = sys.PageFile | sys.PageZero
 
-func (s *pageScanner) scan(start, end uint64, visit func(start, end uint64)) error {
+// present is private for pages that are not swapped out. It is an error on kernels
+// before 6.7.
+func (s *pageScanner) present(start, end uint64, visit func(start, end uint64)) error {
+	return s.scan(start, end, sys.PagePresent, visit)
+}
+
+func (s *pageScanner) scan(start, end, anyOf uint64, visit func(start, end uint64)) error {
 	if s.buf == nil {
 		s.buf = make([]sys.PageRegion, 1024)
 	}
@@ -71,7 +77,7 @@ func (s *pageScanner) scan(start, end uint64, visit func(start, end uint64)) err
 		most = gentlePages
 	}
 	for start < end {
-		found, next, err := sys.PagemapScanSome(s.pagemap, start, end, most, notPrivate, notPrivate, sys.PagePresent|sys.PageSwapped, 0, s.buf)
+		found, next, err := sys.PagemapScanSome(s.pagemap, start, end, most, notPrivate, notPrivate, anyOf, 0, s.buf)
 		if err != nil {
 			return fmt.Errorf("scan the page map of %#x-%#x: %w", start, end, err)
 		}
@@ -137,38 +143,42 @@ type visitPages func(start, end uint64, visit func(start, end uint64)) error
 // itself.
 func findRuns(private visitPages, areas []image.Area, objects bool) ([]image.Run, error) {
 	var runs []image.Run
+	var err error
 	for i := range areas {
-		a := &areas[i]
-		start, end := uint64(a.Start), uint64(a.End)
-		add := func(start, end uint64) {
-			runs = append(runs, image.Run{Start: start, Len: end - start})
-		}
-		switch {
-		case a.Kind == image.VVar, a.Kind == image.SharedFile && !a.Whole, a.Kind == image.SharedAnonymous && objects:
-			// Nothing: the kernel's own, the file's own, and the object's.
-		case a.HasFlag("dp"):
-			// Nothing: the kernel may drop it at any time, and whoever uses it
-			// makes it anew. It is the state of vDSO getrandom, which must not
-			// give the same numbers in two restores.
-		case a.Kind == image.SharedAnonymous, a.Kind == image.SharedFile, a.Kind == image.VDSO:
-			// The page tables of one process do not tell what a shared object
-			// holds, and the vDSO has no page that counts as private.
-			add(start, end)
-		case a.Whole:
-			add(start, end)
-			err := private(start, end, func(start, end uint64) {
-				a.Dirty = append(a.Dirty, image.AddrRange{Start: image.Addr(start), End: image.Addr(end)})
-			})
-			if err != nil {
-				return nil, err
-			}
-		default:
-			if err := private(start, end, add); err != nil {
-				return nil, err
-			}
+		if runs, err = appendRuns(runs, private, &areas[i], objects); err != nil {
+			return nil, err
 		}
 	}
 	return runs, nil
+}
+
+// appendRuns is findRuns for one area.
+func appendRuns(runs []image.Run, private visitPages, a *image.Area, objects bool) ([]image.Run, error) {
+	start, end := uint64(a.Start), uint64(a.End)
+	add := func(start, end uint64) {
+		runs = append(runs, image.Run{Start: start, Len: end - start})
+	}
+	var err error
+	switch {
+	case a.Kind == image.VVar, a.Kind == image.SharedFile && !a.Whole, a.Kind == image.SharedAnonymous && objects:
+		// Nothing: the kernel's own, the file's own, and the object's.
+	case a.HasFlag("dp"):
+		// Nothing: the kernel may drop it at any time, and whoever uses it
+		// makes it anew. It is the state of vDSO getrandom, which must not
+		// give the same numbers in two restores.
+	case a.Kind == image.SharedAnonymous, a.Kind == image.SharedFile, a.Kind == image.VDSO:
+		// The page tables of one process do not tell what a shared object
+		// holds, and the vDSO has no page that counts as private.
+		add(start, end)
+	case a.Whole:
+		add(start, end)
+		err = private(start, end, func(start, end uint64) {
+			a.Dirty = append(a.Dirty, image.AddrRange{Start: image.Addr(start), End: image.Addr(end)})
+		})
+	default:
+		err = private(start, end, add)
+	}
+	return runs, err
 }
 
 // split tells apart what has to be copied while the process stands still, and

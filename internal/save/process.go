@@ -34,6 +34,7 @@ type subject struct {
 	images     map[mappedFile]bool  // that memory is mapped from
 	shares     image.Shares         // with earlier ones
 	findings
+	ours *[]int // see ourFDs
 }
 
 // name is what messages call the process: "python3 (4711)".

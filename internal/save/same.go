@@ -41,6 +41,9 @@ type cowPages struct {
 const (
 	pagemapPage      = 1<<55 - 1
 	pagemapExclusive = 1 << 56
+	// pagemapArmed is that of pages that are watched. Without a page it looks as if
+	// that were swapped out.
+	pagemapArmed = 1 << 57
 )
 
 // findShared finds the pages of a process that others may have as well. There
@@ -75,7 +78,7 @@ func findShared(p proc.Process, vmas []proc.VMA) ([]cowPages, error) {
 // appendShared appends those of the pages from start on that others may have.
 func appendShared(all []cowPages, start uint64, entries []uint64) []cowPages {
 	for i, e := range entries {
-		if e&pagemapExclusive != 0 {
+		if e&pagemapExclusive != 0 || e&pagemapSwapped != 0 && e&pagemapArmed != 0 {
 			continue
 		}
 		at := start + uint64(i)*pageSize
@@ -190,7 +193,7 @@ func (m *member) sameAs(other *member, budget *int64) ([]image.Run, error) {
 	}
 	// What one of them had to lend to injected calls is not in its twin as it was.
 	touched := sorted(append(slices.Clone(m.touched), other.touched...))
-	return m.insideAreas(other, sorted(append(out, subtract(pages, touched)...))), nil
+	return m.insideAreas(other, union(out, subtract(pages, touched))), nil
 }
 
 // sameFileAs reports whether two mappings show the same part of a file at the

@@ -41,6 +41,8 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 			time.Sleep(busyPause)
 		case passing(err) && tries < saveTries && !k.over(o.PID):
 			tries++
+		case errors.Is(err, errFlags) && o.whole == nil:
+			o.whole = err
 		default:
 			return result, err
 		}
@@ -86,6 +88,10 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	defer func() { c.inc.close() }()
+	if err := c.beginIncremental(ctx); err != nil {
+		return nil, err
+	}
 	defer c.closeAhead()
 	if err := c.copyAhead(ctx); err != nil {
 		return nil, explain(pfs, o.PID, err)
@@ -100,7 +106,11 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := c.collect(ctx); err != nil {
 		return nil, c.explain(err)
 	}
-	result := &Result{Manifest: &c.manifest, Warnings: c.warnings(), NoTwin: c.noTwin(), Ahead: len(c.ahead) > 0, NotAhead: c.noAhead}
+	result := &Result{
+		Manifest: &c.manifest, Warnings: c.warnings(), NoTwin: c.noTwin(),
+		Ahead: len(c.ahead) > 0, NotAhead: c.noAhead,
+		Parent: c.manifest.Parent, Whole: c.inc.told(),
+	}
 	if o.Then == ThenRun {
 		if err := f.release(); err != nil {
 			return nil, err
@@ -128,6 +138,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 		return nil, &StoreError{o.Path, err}
 	}
 	result.Sync = time.Since(syncing)
+	c.inc.commit(w)
 	if o.Then != ThenRun {
 		// Only now, with the image safe.
 		if err := f.end(o.Then); err != nil {

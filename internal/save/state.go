@@ -145,7 +145,8 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	if err := m.injectOthers(in, o, p.Threads); err != nil {
 		return err
 	}
-	if m.s.shares.Memory == 0 && m.ahead == nil && !m.c.before.little {
+	m.c.inc.track(m, in)
+	if m.s.shares.Memory == 0 && m.ahead == nil && !m.copiedAhead() && !m.c.before.little {
 		m.noTwin = m.makeTwin(in)
 	}
 	if m.twin == nil {

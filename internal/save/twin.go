@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -99,8 +100,12 @@ type twinWriter struct {
 // finishTwin takes from the twin what was not taken while the process stood
 // still.
 func (m *member) finishTwin(ctx context.Context) error {
+	copyLater := m.copyTwin
+	if m.copiedAhead() {
+		copyLater = m.writeAhead
+	}
 	if len(m.later) > 0 && m.c.o.Compress == 0 {
-		if err := m.copyTwin(ctx); err != nil {
+		if err := copyLater(ctx); err != nil {
 			return err
 		}
 	}
@@ -108,6 +113,19 @@ func (m *member) finishTwin(ctx context.Context) error {
 		return m.flags.take(ctx, m)
 	}
 	return nil
+}
+
+// writeAhead writes what was copied ahead into the image.
+func (m *member) writeAhead(ctx context.Context) error {
+	return aside(ctx, &m.c.beat, stallLimit, func() error { return m.copier(m.laterMemory()).copy(ctx, m.later) })
+}
+
+// laterMemory has what is to be copied when the process runs again.
+func (m *member) laterMemory() io.ReaderAt {
+	if m.copiedAhead() {
+		return m.c.inc.of(m).ahead
+	}
+	return m.twin.Memory()
 }
 
 // copyTwin copies the memory of the twin.

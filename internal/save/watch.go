@@ -169,12 +169,11 @@ const tableSize = 2 << 20
 // given back since. If it was, so were all others of its page table that written
 // does not visit.
 func (w *watch) armed(addr uint64) (bool, error) {
-	const uffdWP = 1 << 57 // Documentation/admin-guide/mm/pagemap.rst
 	var b [8]byte
 	if _, err := w.pagemap.ReadAt(b[:], int64(addr/pageSize*8)); err != nil {
 		return false, fmt.Errorf("read the page map of %#x: %w", addr, err)
 	}
-	return binary.LittleEndian.Uint64(b[:])&uffdWP != 0, nil
+	return binary.LittleEndian.Uint64(b[:])&pagemapArmed != 0, nil
 }
 
 func (w *watch) scan(start, end uint64, arm bool, anyOf, ret uint64, visit func(start, end, categories uint64)) error {

@@ -19,6 +19,12 @@ func TryFlock(fd int, exclusive bool) error {
 	return os.NewSyscallError("flock", err)
 }
 
+// Unflock gives the lock of an open file description back, whoever else has it open
+// by a copy of the descriptor.
+func Unflock(fd int) error {
+	return os.NewSyscallError("flock", retry(func() error { return unix.Flock(fd, unix.LOCK_UN) }))
+}
+
 // TryOFDLock takes a lock on bytes [start, end] of the open file without
 // waiting, see "Open file description locks" in fcntl(2). end -1 is to the end
 // of the file. EAGAIN says that somebody else holds one.
