@@ -49,7 +49,8 @@ change, and nobody needs to be root.
 A program that was started with LD_PRELOAD=/path/to/libckpt.so saves itself to
 myckpt in its working directory when it gets SIGUSR2. CKPT_SIGNAL in its
 environment names another signal, CKPT_LOG the file for error messages
-(myckpt.log). Its descendants are saved with it, unless CKPT_TREE is "self"; if
+(myckpt.log). CKPT_INCREMENTAL=1 saves what was written to since the last image.
+Its descendants are saved with it, unless CKPT_TREE is "self"; if
 it is "root", the topmost process above it with libckpt.so is saved, with all of
 its descendants, to that one's working directory. CKPT_COMPRESS is what
 ckpt save --compress takes.

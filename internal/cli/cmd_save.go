@@ -27,6 +27,13 @@ before.
 A compressed image is in the seekable zstd format: all commands take it like any
 other, and zstd -d makes a plain one of it.
 
+With --incremental the image holds only what was written to since the last image
+that was saved so, and goes on from that one, which is kept beside it as
+FILE.ID if it had the same name. From time to time, and whenever something is
+in the way, the image is complete; then those that nothing in the directory goes
+on from are removed. The program pays about a microsecond at its first write to
+each page after such a save.
+
 Processes that would not survive are refused before they are touched, with the
 reasons; ckpt check tells the same without saving.`,
 		Example: `  ckpt save 4711                          # writes ./myckpt

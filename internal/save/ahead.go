@@ -183,6 +183,12 @@ func (c *collector) addAhead(s *subject) error {
 			return errors.New("the processes have memory in common since a fork")
 		}
 	}
+	if s.watched() {
+		return errors.New("incremental saves watch what it writes")
+	}
+	if err := c.lockWatch(s.pid, s.start); err != nil {
+		return err
+	}
 	a := &ahead{pid: s.pid, flags: vmas}
 	for _, m := range s.classify(vmas) {
 		if m.aheadable() {

@@ -16,21 +16,22 @@ import (
 
 // collector takes a frozen tree of processes apart.
 type collector struct {
-	o        Options
-	kin      kin
-	image    *image.Writer
-	before   *prepared
-	frozen   *frozenTree
-	members  []*member      // in the order of the manifest
-	ahead    map[int]*ahead // by process id
-	noAhead  error
-	longest  time.Duration // that the processes stood still before frozen
-	inc      *incremental  // nil: nobody asked for an incremental image
-	objects  []object
-	spaces   []image.ObjectSpace // for them
-	files    *files
-	manifest image.Manifest
-	beat     beat
+	o          Options
+	kin        kin
+	image      *image.Writer
+	before     *prepared
+	frozen     *frozenTree
+	members    []*member      // in the order of the manifest
+	ahead      map[int]*ahead // by process id
+	noAhead    error
+	longest    time.Duration // that the processes stood still before frozen
+	watchLocks []int
+	inc        *incremental // nil: nobody asked for an incremental image
+	objects    []object
+	spaces     []image.ObjectSpace // for them
+	files      *files
+	manifest   image.Manifest
+	beat       beat
 
 	laidOut bool
 	total   int64 // bytes of memory to be copied

@@ -36,6 +36,7 @@ type incremental struct {
 	parent   *image.Parent
 	why      error // why there is no base
 	trackers map[int]*tracker
+	off      error // why nothing is to be watched
 	// untracked is why a process is not tracked, so that the next image will be
 	// complete as well.
 	untracked error
@@ -53,7 +54,8 @@ func (c *collector) beginIncremental(ctx context.Context) error {
 	inc := &incremental{c: c, trackers: map[int]*tracker{}}
 	c.inc = inc
 	err := aside(ctx, &c.beat, stallLimit, func() error {
-		if inc.why = watchable(); inc.why != nil {
+		if inc.off = inc.alone(); inc.off != nil {
+			inc.why = inc.off
 			return nil
 		}
 		inc.findTrackers()
@@ -64,6 +66,19 @@ func (c *collector) beginIncremental(ctx context.Context) error {
 		return err
 	}
 	return inc.copyAhead(ctx)
+}
+
+// alone makes this the only engine that watches the processes.
+func (inc *incremental) alone() error {
+	if err := watchable(); err != nil {
+		return err
+	}
+	for _, s := range inc.c.before.subjects {
+		if err := inc.c.lockWatch(s.pid, s.start); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findTrackers finds the processes that hold markers of their own.
@@ -243,7 +258,7 @@ func (inc *incremental) read(list map[int][]image.Run) error {
 
 // track makes a tracker for a frozen process that has none.
 func (inc *incremental) track(m *member, in *ptrace.Injector) {
-	if inc == nil || inc.trackers[m.s.pid] != nil || watchable() != nil || m.s.shares.Memory != 0 {
+	if inc == nil || inc.off != nil || inc.trackers[m.s.pid] != nil || m.s.shares.Memory != 0 {
 		return
 	}
 	h, w, err := m.hold(in)

@@ -88,6 +88,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	defer c.unlockWatch()
 	defer func() { c.inc.close() }()
 	if err := c.beginIncremental(ctx); err != nil {
 		return nil, err
