@@ -31,6 +31,12 @@ is not verified. The image may be replaced or removed, but not changed in place.
 Not for programs that rely on zeros in memory that they have given back with
 madvise(MADV_DONTNEED) or enlarged with mremap.
 
+--copies makes many processes of one image, which share the memory that they do
+not write to and the standard streams; each has a process id of its own, and so
+its copies can tell themselves apart. Images of programs that would all write to
+one file are refused by its name. It ends with the status of the first copy, in
+their order, that failed, and hands signals on to all.
+
 An image is code: restoring one is running it.
 
 Files that the program writes to are put back to the state they had when it was
@@ -41,21 +47,31 @@ was started or changed; if the command line makes no sense, it is 2.`,
 		Example: `  ckpt restore myckpt
   ckpt restore --grown fail myckpt        # not if an output file has grown since
   ckpt restore --lazy myckpt              # at once, whatever its size
+  ckpt restore --copies 8 myckpt          # eight processes that share memory
   ckpt restore myckpt <input >output      # if those were pipes or a terminal
   ckpt restore --fd 5=3 myckpt 3</dev/tcp/db/5432`,
 		Args:        exactly("FILE"),
 		Annotations: map[string]string{ownCode: "yes"},
 	}
 	options := restoreFlags(cmd)
+	copies := cmd.Flags().Int(copiesFlag, 1, "restore the image `N` times at once, lazily, and wait for all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := noEmpty("the name of the image", args[0]); err != nil {
 			return err
+		}
+		if *copies < 1 || *copies > maxCopies {
+			return &usageError{fmt.Errorf("--copies %d", *copies), fmt.Sprintf("1 to %d", maxCopies)}
 		}
 		m := newMeter(cmd.ErrOrStderr(), "verifying")
 		defer m.stop()
 		o := options(cmd, args[0])
 		o.Progress = m.callback()
-		err := restore.Restore(context.Background(), o)
+		var err error
+		if *copies > 1 {
+			err = restoreCopies(cmd, args[0], *copies)
+		} else {
+			err = restore.Restore(context.Background(), o)
+		}
 		var ended *restore.EndedError
 		if errors.As(err, &ended) {
 			m.stop()
@@ -89,6 +105,8 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 		}
 	}
 }
+
+const copiesFlag = "copies"
 
 // insideFlag is only for ckpt itself: restore.Options.Inside.
 const insideFlag = "inside"
