@@ -15,8 +15,10 @@ const generationCount = 10
 
 // restoring reports whether a thread is still in the restorer, which blocks all
 // signals.
-func (r *probeRun) restoring() bool {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", r.pid()))
+func (p *process) restoring() bool { return restoring(p.pid()) }
+
+func restoring(pid int) bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	for _, f := range files {
 		status, _ := os.ReadFile(f)
 		if strings.Contains(string(status), "SigBlk:\tfffffffffffbfeff") {

@@ -86,6 +86,7 @@ func (r *realProgram) saved(t *testing.T, uid int, straight *process, args ...st
 		}
 		p = restore(t, "myrestart", p.dir, uid, comm)
 		n++
+		eventually(t, "the end of the restore", func() bool { return p.ended() || !p.restoring() })
 		time.Sleep(50 * time.Millisecond)
 	}
 	if code := p.wait(); code != r.status {

@@ -60,7 +60,8 @@ func (p *pane) awaitScreen(what string) {
 	eventually(p.t, fmt.Sprintf("%q on the screen", what), func() bool { return strings.Contains(p.screen(), what) })
 }
 
-// program waits until the shell runs a program of that name.
+// program waits until the shell runs a program of that name, itself or by way of a
+// restore that stays beside it.
 func (p *pane) program(comm string) (pid int) {
 	p.t.Helper()
 	defer func() {
@@ -69,12 +70,14 @@ func (p *pane) program(comm string) (pid int) {
 		}
 	}()
 	eventually(p.t, comm+" in the shell", func() bool {
-		for _, child := range children(p.shell) {
-			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", child))
-			if strings.TrimSpace(string(name)) == comm {
-				pid = child
+		below := children(p.shell)
+		for i := 0; i < len(below); i++ {
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", below[i]))
+			if strings.TrimSpace(string(name)) == comm && !restoring(below[i]) {
+				pid = below[i]
 				return true
 			}
+			below = append(below, children(below[i])...)
 		}
 		return false
 	})
