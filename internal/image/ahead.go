@@ -231,7 +231,7 @@ var rehashWorkers = min(2, runtime.GOMAXPROCS(0))
 // rehash makes chunks of parts of the file as they stand there.
 func (w *Writer) rehash(parts []fileRange) error {
 	var todo []Chunk
-	const piece = 128 << 10 // as it is copied: what was read is still in the cache for the checksum
+	const piece = aheadChunk
 	for _, r := range parts {
 		for ; r.len > 0; r.pos, r.len = r.pos+uint64(todo[len(todo)-1].Len), r.len-uint64(todo[len(todo)-1].Len) {
 			todo = append(todo, Chunk{Pos: r.pos, Len: uint32(min(r.len, piece))})

@@ -104,7 +104,7 @@ func (s *SpaceWriter) add(addr uint64, p []byte, hollow bool, store func(b []byt
 	for _, piece := range pieces {
 		holes = append(holes, fileRange{pos + uint64(at), uint64(piece[0] - at)})
 		for at = piece[0]; at < piece[1]; {
-			b := p[at:min(at+MaxChunk, piece[1])]
+			b := p[at:min(at+s.chunk(), piece[1])]
 			c := Chunk{Pos: pos + uint64(at), Len: uint32(len(b)), Sum: xxh3.Hash(b)}
 			if err := store(b, int64(c.Pos)); err != nil {
 				return err
@@ -128,6 +128,17 @@ func (s *SpaceWriter) add(addr uint64, p []byte, hollow bool, store func(b []byt
 		}
 	}
 	return nil
+}
+
+// aheadChunk is how long chunks of what is copied ahead are at most, in bytes: of
+// what changes in one, all has to be read back.
+const aheadChunk = 32 << 10
+
+func (s *SpaceWriter) chunk() int {
+	if s.ahead {
+		return aheadChunk
+	}
+	return MaxChunk
 }
 
 // SkipMemory says that n bytes of a run at addr turned out to have no content

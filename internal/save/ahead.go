@@ -210,7 +210,7 @@ func (m *mapping) aheadable() bool {
 	case image.Anonymous:
 		return true
 	case image.PrivateFile:
-		return m.Whole && !m.vma.Deleted && m.vma.Size() > smallFile || !m.Whole
+		return m.code && !m.vma.Deleted || !m.Whole
 	}
 	return false
 }

@@ -55,6 +55,7 @@ type mapping struct {
 	image.Area
 	vma     *proc.VMA
 	refused bool
+	code    bool // it is of a program or a library
 }
 
 // needsFile reports whether the area is mapped from a file that has to be
@@ -111,7 +112,7 @@ func (s *subject) classify(vmas []proc.VMA) []mapping {
 		m := mapping{Area: image.Area{
 			Start: image.Addr(v.Start), End: image.Addr(v.End), Prot: protOf(v),
 			Name: v.Path, Offset: v.Offset, File: -1, Flags: keepFlags(v),
-		}, vma: v}
+		}, vma: v, code: code[fileOf(v)]}
 		m.Kind = kindOf(v)
 		if s.images[fileOf(v)] && m.Kind == image.PrivateFile {
 			m.Kind, m.Name, m.Whole = image.Anonymous, "", true
@@ -120,7 +121,7 @@ func (s *subject) classify(vmas []proc.VMA) []mapping {
 			// What was deleted can only come from the image. Programs and
 			// libraries are upgraded now and then, and so are small files
 			// such as locales.
-			m.Whole = code[fileOf(v)] || v.Deleted || v.Size() <= smallFile
+			m.Whole = m.code || v.Deleted || v.Size() <= smallFile
 		}
 		if m.Kind == image.Anonymous || m.Kind == image.VDSO || m.Kind == image.VVar {
 			m.Offset = 0
