@@ -69,6 +69,7 @@ func (a *ahead) Close() {
 
 // closeAhead ends all watching.
 func (c *collector) closeAhead() {
+	c.unwatching.Wait()
 	for _, a := range c.ahead {
 		a.Close()
 	}

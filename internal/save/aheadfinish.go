@@ -96,13 +96,16 @@ func (c *collector) mayLayOutLater() bool {
 // finishAhead ends the watching, and writes all that was kept of the frozen
 // processes.
 func (c *collector) finishAhead(ctx context.Context) error {
+	for _, m := range c.members {
+		if m.ahead != nil {
+			c.unwatching.Go(m.endWatch)
+		}
+	}
 	err := aside(ctx, &c.beat, stallLimit, func() error {
 		for _, m := range c.members {
-			if m.ahead == nil {
-				continue
+			if m.ahead != nil {
+				m.takeFlags()
 			}
-			m.endWatch()
-			m.takeFlags()
 		}
 		if err := c.refusal(); err != nil {
 			return err
@@ -129,13 +132,12 @@ func (c *collector) finishAhead(ctx context.Context) error {
 
 // endWatch ends the watching bit by bit, since the program runs. What is left of it,
 // because memory has changed or the process has ended, goes with the descriptor.
+// Nothing waits for it but closeAhead.
 func (m *member) endWatch() {
 	for i := range m.ahead.areas {
 		area := &m.ahead.areas[i]
 		_ = m.ahead.watch.remove(uint64(area.Start), uint64(area.End))
-		m.c.beat.step()
 	}
-	m.ahead.Close()
 }
 
 // takeFlags gives areas their flags. Smaps has them, for which the kernel looks at
@@ -154,8 +156,25 @@ func (m *member) takeFlags() {
 			continue
 		}
 		a.Flags = keepFlags(v)
+		if m.ahead.watches(a) {
+			now := *v
+			now.VmFlags = slices.DeleteFunc(slices.Clone(v.VmFlags), func(f string) bool { return f == "uw" })
+			v = &now
+		}
 		m.s.refuseMapping(&mapping{Area: *a, vma: v})
 	}
+}
+
+// watches reports whether an area is, or was, watched by us: nobody else can watch it
+// then. It can have become longer, as stacks do.
+func (a *ahead) watches(area *image.Area) bool {
+	i, _ := slices.BinarySearchFunc(a.areas, area.Start, func(x image.Area, at image.Addr) int {
+		if x.End <= at {
+			return -1
+		}
+		return 1
+	})
+	return i < len(a.areas) && a.areas[i].Start < area.End
 }
 
 // vmaAround finds the mapping that an area is, or was, a part of.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,14 +17,16 @@ import (
 
 // collector takes a frozen tree of processes apart.
 type collector struct {
-	o          Options
-	kin        kin
-	image      *image.Writer
-	before     *prepared
-	frozen     *frozenTree
-	members    []*member      // in the order of the manifest
-	ahead      map[int]*ahead // by process id
-	noAhead    error
+	o       Options
+	kin     kin
+	image   *image.Writer
+	before  *prepared
+	frozen  *frozenTree
+	members []*member      // in the order of the manifest
+	ahead   map[int]*ahead // by process id
+	noAhead error
+	// unwatching are those whose watching is being ended, while the image is written.
+	unwatching sync.WaitGroup
 	longest    time.Duration // that the processes stood still before frozen
 	watchLocks []int
 	inc        *incremental // nil: nobody asked for an incremental image

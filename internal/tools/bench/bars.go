@@ -14,6 +14,9 @@ type bar struct {
 // barSize is the memory of the program that the bars of large programs are for.
 const barSize = 1 << 30
 
+// twinBelow is the memory up to which a program is forked to be saved.
+const twinBelow = 48 << 20
+
 // barTree is how many processes the tree has that the bars of trees are for.
 const barTree = 50
 
@@ -37,6 +40,15 @@ func bars(all []series) []bar {
 		case s.Processes == barTree:
 			add(s.String()+", pause", s.milliseconds(s.measure("pause").time).Median, 50, "ms")
 			add(s.String()+", restore", s.milliseconds(restore.time).Median, 150, "ms")
+		case s.Dirty > 0 && s.Size == barSize:
+			add(s.String()+", pause", s.milliseconds(s.measure("pause").time).Median, 3, "ms")
+		case s.Dirty > 0 && s.Size == 4*barSize:
+			add(s.String()+", pause", s.milliseconds(s.measure("pause").time).Median, 8, "ms")
+		case s.Random:
+			add(s.String()+", save without fsync", s.ratio(save, reserve).Median, 1.3, "× fallocate and write")
+		case s.Size > 0 && s.Size < twinBelow:
+			pause := s.over(func(r run) float64 { return float64(r.Pause)/1e6 - 1.2*float64(r.Fork)/1e6 })
+			add(s.String()+", pause but for 1.2 × fork", pause.Median, 2, "ms")
 		case s.Size == barSize || s.Size == 4*barSize:
 			add(s.String()+", restore", s.ratio(restore, hugeRead).Median, 1.3, "× huge read")
 			add(s.String()+", restore --lazy", s.milliseconds(s.measure("lazy").time).Median, 12, "ms")

@@ -133,6 +133,17 @@ func (o options) shapes() []shape {
 	}
 	for _, size := range o.sizes {
 		all = append(all, large(size))
+		if size < barSize {
+			continue
+		}
+		dirty := large(size)
+		dirty.Dirty = dirtyRate
+		all = append(all, dirty)
+		if size == barSize {
+			random := large(size)
+			random.Random = true
+			all = append(all, random)
+		}
 	}
 	return all
 }

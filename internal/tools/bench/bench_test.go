@@ -34,7 +34,7 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := tools.start(ctx, nil, shape{8 << 20, 3, 2})
+	p, err := tools.start(ctx, nil, shape{Size: 8 << 20, Threads: 3, Processes: 2, Random: true, Dirty: dirtyRate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,13 +95,14 @@ func TestTable(t *testing.T) {
 	big := run{Save: 150e6, Restore: 800e6, Write: 100e6, Reserve: 90e6, FreshRead: 500e6, HugeRead: 400e6, Lazy: 13e6, WarmRead: 90e6, Fork: 20e6, Image: 1e9}
 	r := &report{Series: []series{
 		{"ckpt", small, []run{fast, slow, slow}}, {"ckpt", large(1 << 30), []run{big}}, {"criu", small, []run{slow}},
+		{"ckpt", shape{Size: 1 << 30, Threads: 1, Processes: 1, Random: true}, []run{big}}, {"ckpt", shape{Size: 1 << 30, Threads: 1, Processes: 1, Dirty: dirtyRate}, []run{slow}}, {"ckpt", large(16 << 20), []run{slow}},
 		{"ckpt", shape{Threads: 200, Processes: 1}, []run{slow}}, {"ckpt", shape{Threads: 1, Processes: 50}, []run{slow}},
 	}}
 	r.Bars = bars(r.Series)
 	packed := packing{"python3", []packingRun{{Plain: 1e8, Packed: 2e8, Memory: 1e8, Size: 2e7}, {Plain: 1e8, Packed: 1e8, Memory: 1e8, Size: 3e7}}}
 	r.Bars = append(r.Bars, packed.bars()...)
 	r.note("dmtcp: %s", "not here")
-	verdicts := []bool{false, true, false, false, true, false, false, true, false, true, true, false}
+	verdicts := []bool{false, true, false, false, true, false, false, false, false, false, true, false, true, true, false}
 	if len(r.Bars) != len(verdicts) {
 		t.Fatalf("bars %+v", r.Bars)
 	}

@@ -59,7 +59,7 @@ func (t *tools) start(ctx context.Context, wrap []string, of shape) (*program, e
 		beat = 100 // shorter than what is measured
 	}
 	args := append(wrap, t.program, shared.Name(), strconv.FormatInt(of.Size, 10), strconv.Itoa(beat), strconv.Itoa(os.Getpid()),
-		strconv.Itoa(of.Threads), strconv.Itoa(of.Processes))
+		strconv.Itoa(of.Threads), strconv.Itoa(of.Processes), map[bool]string{true: "1", false: "0"}[of.Random], strconv.FormatInt(of.Dirty, 10))
 	p := &program{shared: shared}
 	if err := p.launch(t.dir, exec.Command(args[0], args[1:]...)); err != nil {
 		shared.Close()

@@ -41,6 +41,8 @@ type shape struct {
 	Size      int64 `json:"size"`      // bytes of memory of its first process
 	Threads   int   `json:"threads"`   // of its first process
 	Processes int   `json:"processes"` // of which all but the first do nothing
+	Random    bool  `json:"random"`    // all of its memory is
+	Dirty     int64 `json:"dirty"`     // bytes of pages that it writes to in a second
 }
 
 // small is a program of one thread and no memory but its libraries'.
@@ -57,8 +59,18 @@ func (s shape) String() string {
 	case s.Processes > 1:
 		return fmt.Sprintf("%d processes", s.Processes)
 	}
-	return sizeName(s.Size)
+	name := sizeName(s.Size)
+	if s.Random {
+		name += " of random bytes"
+	}
+	if s.Dirty > 0 {
+		name += fmt.Sprintf(", writes to %d MB/s", s.Dirty/1e6)
+	}
+	return name
 }
+
+// dirtyRate is how much programs write that do, in bytes of pages a second.
+const dirtyRate = 100e6
 
 // series are the runs of one engine with one shape.
 type series struct {

@@ -4,7 +4,10 @@
  * mapped file, which lives on beside the process when it is killed: at 0 the
  * words of struct header, at 4096 the times of the last beats.
  *
- * usage: program FILE BYTES MICROSECONDS OWNER THREADS PROCESSES
+ * usage: program FILE BYTES MICROSECONDS OWNER THREADS PROCESSES RANDOM DIRTY
+ *
+ * RANDOM is 1 if all of the memory is to be random, and DIRTY how many bytes of
+ * pages it writes to in a second, at random, what they hold already.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,15 +43,18 @@ static uint64_t now(void)
 /*
  * fill mixes memory: of every 256 pages the first 32 are zeros (written to, so
  * that they are there), then come random pages and text by turns, with a lone
- * page of zeros now and then.
+ * page of zeros now and then. Or all is random.
  */
-static void fill(uint64_t *m, size_t words)
+static void fill(uint64_t *m, size_t words, int random)
 {
 	static const char text[] = "the quick brown fox jumps over the lazy dog; ";
 	uint64_t x = 0x9e3779b97f4a7c15;
 	for (size_t i = 0; i < words; i++) {
 		size_t page = i * 8 / PAGE % MIXTURE;
-		if (page < 32 || page == 100 || page == 200) {
+		if (random) {
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			m[i] = x;
+		} else if (page < 32 || page == 100 || page == 200) {
 			m[i] = 0;
 		} else if (page / 8 % 2) {
 			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
@@ -57,6 +63,20 @@ static void fill(uint64_t *m, size_t words)
 			memcpy(&m[i], text + i * 8 % (sizeof text - 8), 8);
 		}
 	}
+}
+
+/* dirty writes to as many pages as are due, up to some at once. */
+static void dirty(volatile uint64_t *m, size_t pages, uint64_t rate, uint64_t since)
+{
+	static uint64_t x = 88172645463325252, done;
+	uint64_t due = (now() - since) / 1000 * rate / PAGE / 1000000;
+	for (int i = 0; done < due && i < 1000; i++, done++) {
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		volatile uint64_t *word = m + x % pages * (PAGE / 8);
+		*word = *word;
+	}
+	if (done + 1000 < due)
+		done = due; /* it stood still: that is not made up for */
 }
 
 static uint64_t checksum(const uint64_t *m, size_t words)
@@ -121,8 +141,8 @@ static void company(int threads, int processes)
 
 int main(int argc, char **argv)
 {
-	if (argc != 7) {
-		fprintf(stderr, "usage: program FILE BYTES MICROSECONDS OWNER THREADS PROCESSES\n");
+	if (argc != 9) {
+		fprintf(stderr, "usage: program FILE BYTES MICROSECONDS OWNER THREADS PROCESSES RANDOM DIRTY\n");
 		return 2;
 	}
 	size_t size = strtoull(argv[2], NULL, 0), words = size / 8;
@@ -145,15 +165,18 @@ int main(int argc, char **argv)
 		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (memory == MAP_FAILED)
 			die("mmap");
-		fill(memory, words);
+		fill(memory, words, atoi(argv[7]));
 	}
 	uint64_t sum = checksum(memory, words);
 	company(atoi(argv[5]), atoi(argv[6]));
 
+	uint64_t rate = strtoull(argv[8], NULL, 0), start = now();
 	struct timespec t = { 0, pause * 1000 };
 	for (uint64_t n = 0;; n++) {
 		beat[h->beats % BEATS] = now();
 		h->beats++;
+		if (rate && size)
+			dirty(memory, size / PAGE, rate, start);
 		if (h->command == FORK) {
 			h->answer = time_fork();
 			h->command = 0;
