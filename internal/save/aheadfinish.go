@@ -185,8 +185,12 @@ func vmaAround(list []proc.VMA, a *image.Area) *proc.VMA {
 		}
 		return 1
 	})
-	if i == len(list) || list[i].Start > uint64(a.Start) || list[i].End < uint64(a.End) || list[i].Path != a.Name || kindOf(&list[i]) != a.Kind {
+	if i == len(list) || list[i].Start > uint64(a.Start) || list[i].End < uint64(a.End) {
 		return nil
 	}
-	return &list[i]
+	lazy := a.Kind == image.Anonymous && a.Whole // it is mapped from an image
+	if v := &list[i]; lazy || v.Path == a.Name && kindOf(v) == a.Kind {
+		return v
+	}
+	return nil
 }
