@@ -134,7 +134,8 @@ func (t *tools) run(ctx context.Context, e engine, of shape) (r run, err error) 
 	if err := t.restore(ctx, p, e.restore(dir), r.Image, &r.Restore); err != nil {
 		return r, err
 	}
-	if l, ok := e.(lazyEngine); ok {
+	// To kill a restore that is the parent of what it restored would leave that.
+	if l, ok := e.(lazyEngine); ok && of.Threads == 0 && of.Processes == 0 {
 		return r, t.restore(ctx, p, l.restoreLazily(dir), r.Image, &r.Lazy)
 	}
 	return r, nil
