@@ -135,7 +135,7 @@ func (t *tools) run(ctx context.Context, e engine, of shape) (r run, err error) 
 		return r, err
 	}
 	// To kill a restore that is the parent of what it restored would leave that.
-	if l, ok := e.(lazyEngine); ok && of.Threads == 0 && of.Processes == 0 {
+	if l, ok := e.(lazyEngine); ok && of.Threads <= 1 && of.Processes <= 1 {
 		return r, t.restore(ctx, p, l.restoreLazily(dir), r.Image, &r.Lazy)
 	}
 	return r, nil
