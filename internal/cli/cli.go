@@ -76,7 +76,7 @@ ckpt save --compress takes.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	prepare(root)
-	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCore(), newFlatten(), newCheck(), newDoctor(), newVersion(),
+	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCore(), newFlatten(), newDiff(), newCheck(), newDoctor(), newVersion(),
 		newAgentSave(), newEmitAgent())
 	return root
 }

@@ -279,7 +279,8 @@ func (inc *incremental) of(m *member) *tracker {
 	return inc.trackers[m.s.pid]
 }
 
-// commit lets the processes remember the image, now that it has its name.
+// commit lets the processes remember the image, which is to get its name next: the
+// save that waits for that will look for it. If it gets none, it is not found.
 func (inc *incremental) commit(w *image.Writer) {
 	if inc == nil {
 		return

@@ -19,7 +19,7 @@ import (
 // a memfd, the marker, that names the image since which it does. Both have high
 // numbers, are closed by execve(2), and in no image.
 //
-// From before the first note is taken back until the next image has its name, the
+// From before the first note is taken back until the next image is complete, the
 // marker names none. So an engine that dies in between leaves a process whose next
 // image is complete, and never one with pages missing.
 

@@ -134,12 +134,12 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	c.inc.commit(w)
 	syncing := time.Now()
 	if err := w.Publish(image.CommitOptions{Fsync: o.Sync}); err != nil {
 		return nil, &StoreError{o.Path, err}
 	}
 	result.Sync = time.Since(syncing)
-	c.inc.commit(w)
 	if o.Then != ThenRun {
 		// Only now, with the image safe.
 		if err := f.end(o.Then); err != nil {
