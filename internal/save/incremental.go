@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"ckpt/internal/image"
 	"ckpt/internal/ptrace"
@@ -27,6 +28,8 @@ const (
 	// rounds how often to try.
 	fewLeft = 1 << 20
 	rounds  = 3
+	// aloneLimit is how long to wait for an engine that watches the processes.
+	aloneLimit = 2 * time.Second
 )
 
 // incremental is the part of a save that is about the last image.
@@ -73,9 +76,16 @@ func (inc *incremental) alone() error {
 	if err := watchable(); err != nil {
 		return err
 	}
+	end := time.Now().Add(aloneLimit)
 	for _, s := range inc.c.before.subjects {
-		if err := inc.c.lockWatch(s.pid, s.start); err != nil {
-			return err
+		for {
+			err := inc.c.lockWatch(s.pid, s.start)
+			if err == nil {
+				break
+			} else if time.Now().After(end) {
+				return err
+			}
+			time.Sleep(time.Millisecond)
 		}
 	}
 	return nil

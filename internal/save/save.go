@@ -135,6 +135,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	c.inc.commit(w)
+	c.unlockWatch()
 	syncing := time.Now()
 	if err := w.Publish(image.CommitOptions{Fsync: o.Sync}); err != nil {
 		return nil, &StoreError{o.Path, err}
