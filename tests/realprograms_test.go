@@ -45,7 +45,7 @@ func realProgramsSaved(t *testing.T, users []int, args ...string) {
 				}
 				dir, n := r.saved(t, uid, straight, args...)
 				if got := r.sum(t, dir); got != want {
-					t.Errorf("as user %d the result differs: %s, want %s", uid, got, want)
+					t.Errorf("as user %d the result differs: %s, want %s\n%.600s\nwant\n%.600s", uid, got, want, text(dir, r.result), text(straight.dir, r.result))
 					continue
 				}
 				t.Logf("as user %d saved, killed and restored %d times: %s as in a straight run", uid, n, want)

@@ -10,7 +10,7 @@ for round in 1 2 3 4 5; do
     work $((round * 10 + i)) &
     pids+=($!)
   done
-  kill -USR1 $$
+  kill -USR1 "$BASHPID" # not $$: saved without a job, it is one process, and gets a new id
   for pid in "${pids[@]}"; do
     wait "$pid"
     fold=$(((fold * 31 + $?) % 1000003))
