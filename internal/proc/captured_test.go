@@ -52,7 +52,7 @@ func TestCapturedStatus(t *testing.T) {
 	}
 	want := &Status{
 		Name: "odd) (na\\me\n", Umask: 0o022, State: 'S', Tgid: 1002, Pid: 1012, PPid: 999,
-		NStgid: []int{1002}, NSpid: []int{1012}, Threads: 2, SigQMax: 96365,
+		NStgid: []int{1002}, NSpid: []int{1012}, Threads: 2, FDSize: 256, SigQMax: 96365,
 		SigIgn: 0x1001006, SigCgt: 0x100000200,
 		CapPrm: 0x1fffeffffff, CapEff: 0x1fffeffffff, CapBnd: 0x1fffeffffff,
 		HasMemory: true, VmSize: 88196 << 10, VmRSS: 9884 << 10, RssAnon: 4108288, THPEnabled: true,
