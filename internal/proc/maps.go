@@ -33,6 +33,13 @@ type VMA struct {
 	ProtectionKey uint32 // 0 also where the processor has none
 }
 
+// Same reports whether Maps tells the same of both.
+func (v *VMA) Same(o *VMA) bool {
+	return v.Start == o.Start && v.End == o.End && v.Offset == o.Offset &&
+		v.Read == o.Read && v.Write == o.Write && v.Exec == o.Exec && v.Shared == o.Shared &&
+		v.DevMajor == o.DevMajor && v.DevMinor == o.DevMinor && v.Inode == o.Inode && v.Path == o.Path && v.Deleted == o.Deleted
+}
+
 // Size is the mapping's length in bytes.
 func (v *VMA) Size() uint64 { return v.End - v.Start }
 

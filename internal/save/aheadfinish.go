@@ -104,7 +104,7 @@ func (c *collector) finishAhead(ctx context.Context) error {
 	err := aside(ctx, &c.beat, stallLimit, func() error {
 		for _, m := range c.members {
 			if m.ahead != nil {
-				m.takeFlags()
+				m.takeFlags(m.ahead.flags)
 			}
 		}
 		if err := c.refusal(); err != nil {
@@ -144,19 +144,19 @@ func (m *member) endWatch() {
 // every page: so it is read before and after the process was frozen. What a program
 // has changed in between counts: if it was after it was frozen, it will change it
 // once more when it is restored. Of what is gone there is what was before.
-func (m *member) takeFlags() {
+func (m *member) takeFlags(before []proc.VMA) {
 	after, _ := m.s.proc.Smaps() // it may have ended
 	for i := range m.p.Areas {
 		a := &m.p.Areas[i]
 		v := vmaAround(after, a)
 		if v == nil {
-			v = vmaAround(m.ahead.flags, a)
+			v = vmaAround(before, a)
 		}
 		if v == nil {
 			continue
 		}
 		a.Flags = keepFlags(v)
-		if m.ahead.watches(a) {
+		if m.ahead != nil && m.ahead.watches(a) {
 			now := *v
 			now.VmFlags = slices.DeleteFunc(slices.Clone(v.VmFlags), func(f string) bool { return f == "uw" })
 			v = &now

@@ -56,7 +56,7 @@ func Check(pid int, helpers []int, given ...int) (*Report, error) {
 
 // check is Check for an image that is to be at path, with mappings from such a
 // source.
-func check(k *kin, path string, maps func(proc.Process) ([]proc.VMA, error)) (*Report, []*subject, error) {
+func check(k *kin, path string, maps func(*subject) ([]proc.VMA, error)) (*Report, []*subject, error) {
 	subjects, err := k.look()
 	if err == nil {
 		subjects, err = k.awaitVfork(subjects)
@@ -105,7 +105,7 @@ const checkTries = 3
 
 // checkInside looks at memory and descriptors, and tells how many open files
 // there are.
-func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Process) ([]proc.VMA, error)) (int, error) {
+func checkInside(k *kin, subjects []*subject, path string, maps func(*subject) ([]proc.VMA, error)) (int, error) {
 	if err := k.checkSharers(subjects); err != nil {
 		return 0, err
 	}
@@ -133,13 +133,13 @@ func checkInside(k *kin, subjects []*subject, path string, maps func(proc.Proces
 	return len(files.descs), err
 }
 
-func (s *subject) checkMemory(files *files, path string, maps func(proc.Process) ([]proc.VMA, error)) error {
+func (s *subject) checkMemory(files *files, path string, maps func(*subject) ([]proc.VMA, error)) error {
 	mem, err := os.Open(s.proc.Path("mem"))
 	if err != nil {
 		return err
 	}
 	defer mem.Close()
-	vmas, err := maps(s.proc)
+	vmas, err := maps(s)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type collector struct {
 	files      *files
 	manifest   image.Manifest
 	beat       beat
+	small      sync.Pool // buffers of copyLittle
 
 	laidOut bool
 	total   int64 // bytes of memory to be copied
@@ -53,7 +54,7 @@ func (c *collector) step(n uint64) {
 // not survive.
 func (c *collector) prepare() error {
 	early := startPrepare(c.kin.fs, c.o.PID)
-	report, subjects, err := check(&c.kin, c.o.Path, quickMaps)
+	report, subjects, err := check(&c.kin, c.o.Path, earlyMaps)
 	if err == nil {
 		err = report.refusal()
 	}
@@ -74,17 +75,17 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := aside(ctx, &c.beat, stallLimit, c.look); err != nil {
 		return err
 	}
-	if err := c.states(); err != nil {
-		return err
-	}
-	if err := c.refusal(); err != nil {
-		return err
-	}
 	defer func() {
 		if c.files != nil {
 			c.files.Close()
 		}
 	}()
+	if err := c.askAndDescribe(ctx); err != nil {
+		return err
+	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
 	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.findContents(ctx) }); err != nil {
 		return err
 	}
@@ -99,6 +100,28 @@ func (c *collector) collect(ctx context.Context) error {
 		return err
 	}
 	return c.identify()
+}
+
+// askAndDescribe lets the processes tell what only they can, and reads what /proc
+// tells meanwhile: while processes are asked, they are mostly waited for. But an
+// incremental save gives them descriptors.
+func (c *collector) askAndDescribe(ctx context.Context) (err error) {
+	described := make(chan outcome, 1)
+	describe := func() { described <- call(c.describe) }
+	if c.inc == nil {
+		go describe()
+	}
+	if err = c.states(); c.inc != nil {
+		go describe()
+	}
+	err = errors.Join(err, aside(ctx, &c.beat, stallLimit, func() error { return (<-described).result() }))
+	if err != nil {
+		return err
+	}
+	for _, m := range c.members {
+		m.complete()
+	}
+	return nil
 }
 
 // each does something with all processes, and says with which of them it failed.
@@ -169,10 +192,21 @@ func (c *collector) look() error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	if err := c.together((*member).describe); err != nil {
+	if err := c.together((*member).findVMAs); err != nil {
 		return err
 	}
 	return c.findParents()
+}
+
+// describe reads from /proc what is not needed to ask the processes.
+func (c *collector) describe() (err error) {
+	if err := c.together((*member).describe); err != nil {
+		return err
+	}
+	if c.files, err = openFiles(c.subjects()...); err != nil {
+		return err
+	}
+	return c.files.listDescriptors()
 }
 
 // findParents finds out which threads have made the processes.
@@ -206,17 +240,9 @@ func (c *collector) findContents(ctx context.Context) error {
 	if err := c.together((*member).findMappings); err != nil {
 		return err
 	}
-	files, err := openFiles(c.subjects()...)
-	if err != nil {
-		return err
-	}
-	c.files = files
-	if err := files.listDescriptors(); err != nil {
-		return err
-	}
-	files.refuseDestination(c.o.Path)
+	c.files.refuseDestination(c.o.Path)
 	for _, m := range c.members {
-		m.listAreas(files)
+		m.listAreas(c.files)
 	}
 	c.spaces = c.findObjects()
 	return c.findChanges(ctx)
@@ -238,6 +264,12 @@ func (c *collector) contents(ctx context.Context) (err error) {
 	}
 	if err := c.copyObjects(ctx); err != nil {
 		return err
+	}
+	if len(c.members) > 1 && c.before.little {
+		return c.together(func(m *member) error {
+			m.p.Descriptors = c.files.descriptors(m.s)
+			return m.copyLittle(ctx)
+		})
 	}
 	return c.each(func(m *member) error {
 		m.p.Descriptors = c.files.descriptors(m.s)
@@ -336,6 +368,9 @@ func (c *collector) noTwin() error {
 // finishTwins takes from the twins what was not taken while the processes stood
 // still.
 func (c *collector) finishTwins(ctx context.Context) error {
+	if err := c.confirmFlags(ctx); err != nil {
+		return err
+	}
 	for _, m := range c.members {
 		if m.flagsLater {
 			m.readLater()
@@ -352,6 +387,21 @@ func (c *collector) finishTwins(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// confirmFlags looks once more at the flags of mappings that were read before the
+// processes were frozen.
+func (c *collector) confirmFlags(ctx context.Context) error {
+	return aside(ctx, &c.beat, stallLimit, func() error {
+		err := c.together(func(m *member) error {
+			if m.early == nil {
+				return nil
+			}
+			m.takeFlags(m.early)
+			return m.confirmDropped()
+		})
+		return errors.Join(err, c.refusal())
+	})
 }
 
 func (c *collector) endTwins() {

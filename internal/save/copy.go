@@ -45,16 +45,20 @@ func inPieces(parent context.Context, buffers [][]byte, runs []image.Run, do fun
 	queue := pieces{runs: runs, most: copyPiece}
 	var workers sync.WaitGroup
 	ended := make([]outcome, len(buffers))
+	work := func(buf []byte) error {
+		for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {
+			if err := do(p, buf[:p.Len]); err != nil {
+				return err
+			}
+		}
+		return parent.Err()
+	}
+	if len(buffers) == 1 {
+		return work(buffers[0])
+	}
 	for i, buf := range buffers {
 		workers.Go(func() {
-			ended[i] = call(func() error {
-				for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {
-					if err := do(p, buf[:p.Len]); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			ended[i] = call(func() error { return work(buf) })
 			if o := ended[i]; o.err != nil || o.panicked != "" {
 				cancel(o.err)
 			}

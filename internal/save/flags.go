@@ -3,6 +3,7 @@ package save
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,6 +26,12 @@ func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err
 	if m.s.status.VmLck == 0 && m.copiedAhead() {
 		m.baseFlags(vmas)
 		return vmas, false, nil
+	}
+	if m.twin == nil && m.c.before.little && m.s.status.VmLck == 0 {
+		if before := m.c.before.subject(m.s.pid); before != nil && useEarly(before.early, vmas) {
+			m.early = before.early
+			return vmas, true, nil
+		}
 	}
 	if m.twin == nil || m.s.status.VmLck > 0 {
 		with, err = m.s.proc.Smaps()
@@ -225,16 +232,58 @@ func quickMaps(p proc.Process) ([]proc.VMA, error) {
 
 // gentleMaps is Smaps of a process that is small, else quickMaps. While the kernel
 // looks at the pages of a mapping, whoever maps or unmaps something waits for it.
-func gentleMaps(p proc.Process) ([]proc.VMA, error) {
-	st, err := p.Status()
-	if err != nil {
-		return nil, err
+func gentleMaps(s *subject) ([]proc.VMA, error) {
+	if s.status.VmRSS <= gentleSize {
+		return s.proc.Smaps()
 	}
-	if st.VmRSS <= gentleSize {
-		return p.Smaps()
-	}
-	return quickMaps(p)
+	return quickMaps(s.proc)
 }
 
 // gentleSize is how much resident memory the kernel looks at in 2 ms, in bytes.
 const gentleSize = 64 << 20
+
+// earlyMaps is what a save begins with: Smaps of a process that will have no twin
+// and so needs its flags when it is frozen, if nothing has changed until then.
+func earlyMaps(s *subject) ([]proc.VMA, error) {
+	if s.status.VmRSS > earlySize {
+		return quickMaps(s.proc)
+	}
+	vmas, err := s.proc.Smaps()
+	s.early = vmas
+	return vmas, err
+}
+
+// earlySize is how much memory a process can have that isLittle, in bytes.
+const earlySize = 8 << 20
+
+// useEarly gives mappings the flags that they had before the process was frozen, if
+// they are the same mappings.
+func useEarly(early, vmas []proc.VMA) bool {
+	if len(early) != len(vmas) {
+		return false
+	}
+	for i := range vmas {
+		if !vmas[i].Same(&early[i]) {
+			return false
+		}
+		vmas[i].VmFlags, vmas[i].ProtectionKey = early[i].VmFlags, early[i].ProtectionKey
+	}
+	return true
+}
+
+// errDroppable says that memory of the program was taken for ordinary and is
+// droppable.
+var errDroppable = errors.New("the program mapped droppable memory (MAP_DROPPABLE) while it was being saved")
+
+// confirmDropped gives an error if the image has content of droppable memory, which
+// took the place of other memory after that was looked at. It must not be there
+// (see appendRuns).
+func (m *member) confirmDropped() error {
+	for i := range m.p.Areas {
+		a := &m.p.Areas[i]
+		if v := findArea(m.early, a); v != nil && a.HasFlag("dp") && !v.HasFlag("dp") {
+			return errDroppable
+		}
+	}
+	return nil
+}

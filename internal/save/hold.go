@@ -31,7 +31,11 @@ func (m *member) hold(in *ptrace.Injector) (*held, *watch, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lowest, high, err := freeNumbers(fds, m.s.status.FDSize, int(min(m.p.Limits[syscall.RLIMIT_NOFILE].Cur, maxDescriptors)))
+	limits, err := p.Limits()
+	if err != nil {
+		return nil, nil, err
+	}
+	lowest, high, err := freeNumbers(fds, m.s.status.FDSize, int(min(limits[syscall.RLIMIT_NOFILE].Cur, maxDescriptors)))
 	if err != nil {
 		return nil, nil, err
 	}

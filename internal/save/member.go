@@ -17,7 +17,8 @@ type member struct {
 	index    int // among all, and in the manifest
 	frozen   *frozen
 	s        *subject
-	p        image.Process
+	p        image.Process // as it has told, and then all
+	told     image.Process // by /proc
 	vmas     []proc.VMA
 	mappings []mapping
 
@@ -25,6 +26,7 @@ type member struct {
 	asked      bool // for its attributes
 	twin       *ptrace.Twin
 	noTwin     error       // why there is none
+	early      []proc.VMA  // mappings with the flags that they had before
 	flagsLater bool        // the areas have not all their flags yet
 	flags      *laterFlags // they are being read
 	ahead      *ahead      // what was copied of it while it ran
@@ -58,23 +60,54 @@ func (m *member) look() (err error) {
 	return err
 }
 
-// describe fills in what /proc tells.
-func (m *member) describe() error {
+// findVMAs finds out what is mapped, and what of it others may have as well.
+func (m *member) findVMAs() (err error) {
 	if m.s.zombie {
-		m.s.describeZombie(&m.p)
 		return nil
 	}
-	if err := m.s.describe(&m.p); err != nil {
-		return err
-	}
-	var err error
 	if m.vmas, err = m.s.proc.Maps(); err != nil {
 		return err
 	}
-	if len(m.c.members) > 1 && m.hasMemory() && m.ahead == nil {
+	if m.mayShare() && !m.c.before.little {
 		m.cow, err = findShared(m.s.proc, m.vmas)
 	}
 	return err
+}
+
+// mayShare reports whether other processes may have pages of this one.
+func (m *member) mayShare() bool {
+	return len(m.c.members) > 1 && m.hasMemory() && m.ahead == nil
+}
+
+// describe fills in what /proc tells.
+func (m *member) describe() error {
+	if m.s.zombie {
+		m.s.describeZombie(&m.told)
+		return nil
+	}
+	if err := m.s.describe(&m.told); err != nil {
+		return err
+	}
+	var err error
+	if m.mayShare() && m.c.before.little { // no twins will have all of it
+		m.cow, err = findShared(m.s.proc, m.vmas)
+	}
+	return err
+}
+
+// complete puts together what the process has told and what /proc has.
+func (m *member) complete() {
+	asked, p := m.p, &m.p
+	*p = m.told
+	p.ParentThread = asked.ParentThread
+	if m.s.zombie {
+		return
+	}
+	p.Memory.Brk = asked.Memory.Brk
+	p.Threads, p.Signals, p.Timers = asked.Threads, asked.Signals, asked.Timers
+	p.Stopped, p.Untold = asked.Stopped, asked.Untold
+	p.Attributes.Dumpable, p.Attributes.KeepCaps = asked.Attributes.Dumpable, asked.Attributes.KeepCaps
+	p.Attributes.THPDisable, p.Attributes.Subreaper = asked.Attributes.THPDisable, asked.Attributes.Subreaper
 }
 
 // findMappings finds out what is mapped in the process.
@@ -196,6 +229,16 @@ func (m *member) copyFrozen(ctx context.Context) error {
 		return nil
 	}
 	return m.copier(m.frozen.mem).copy(ctx, m.now)
+}
+
+// copyLittle is copyFrozen of little memory, while others do the same.
+func (m *member) copyLittle(ctx context.Context) error {
+	if len(m.now) == 0 {
+		return nil
+	}
+	buf := m.c.small.Get().(*[copyPiece]byte)
+	defer m.c.small.Put(buf)
+	return inPieces(ctx, [][]byte{buf[:]}, m.now, m.copier(m.frozen.mem).piece)
 }
 
 // space is where the memory of the process goes.

@@ -2,6 +2,7 @@ package save
 
 import (
 	"os"
+	"slices"
 	"sync"
 
 	"ckpt/internal/image"
@@ -64,6 +65,15 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 		p.buffers[i] = make([]byte, copyPiece)
 	}
 	return p, w.err
+}
+
+// subject is what was seen of a process; nil: it was not there.
+func (p *prepared) subject(pid int) *subject {
+	i := slices.IndexFunc(p.subjects, func(s *subject) bool { return s.pid == pid })
+	if i < 0 {
+		return nil
+	}
+	return p.subjects[i]
 }
 
 // twinPays is how much memory each process has on average to have, in bytes, for

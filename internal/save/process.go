@@ -32,6 +32,7 @@ type subject struct {
 	namespaces map[string]string    // threadNamespaces; only of a process of several threads
 	areas      []image.Area         // found by check
 	images     map[mappedFile]bool  // that memory is mapped from
+	early      []proc.VMA           // found by earlyMaps
 	shares     image.Shares         // with earlier ones
 	findings
 	ours *[]int // see ourFDs

@@ -51,14 +51,14 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 
 // passing reports whether what went wrong may be over: a descendant that was
 // killed while it was frozen need not be saved, and who could not be traced for a
-// reason that is no more was just let go.
+// reason that is no more was just let go. What has changed can be looked at again.
 func passing(err error) bool {
 	var seize *ptrace.SeizeError
 	if errors.As(err, &seize) {
 		_, gone := proc.Host().Process(seize.Tracer).Stat()
 		return seize.Reason == ptrace.Unexplained || seize.Reason == ptrace.Traced && gone != nil
 	}
-	return errors.Is(err, ErrNoProcess)
+	return errors.Is(err, ErrNoProcess) || errors.Is(err, errDroppable)
 }
 
 // saveTries is how often a save is begun.
@@ -82,6 +82,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 
 	pfs := proc.Host()
 	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, given: o.Given, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
+	c.small.New = func() any { return new([copyPiece]byte) }
 	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
 	}
