@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,12 +46,19 @@ func (p *process) processorTime() (used time.Duration) {
 	return used
 }
 
-// children are the children of all threads of a process.
+// children are the children of all threads of a process, those of its first thread
+// last, among which are the ones that a process 1 has adopted.
 func children(pid int) (all []int) {
 	task := fmt.Sprintf("/proc/%d/task", pid)
-	threads, _ := os.ReadDir(task) // empty if it has ended
-	for _, thread := range threads {
-		text, _ := os.ReadFile(task + "/" + thread.Name() + "/children")
+	entries, _ := os.ReadDir(task) // empty if it has ended
+	var threads []string
+	for _, entry := range entries {
+		if entry.Name() != strconv.Itoa(pid) {
+			threads = append(threads, entry.Name())
+		}
+	}
+	for _, thread := range append(threads, strconv.Itoa(pid)) {
+		text, _ := os.ReadFile(task + "/" + thread + "/children")
 		for _, word := range strings.Fields(string(text)) {
 			if child, err := strconv.Atoi(word); err == nil {
 				all = append(all, child)
@@ -75,13 +83,18 @@ func (p *process) buryFamily(members []int) {
 }
 
 // follow finds the program in what a restore has started: a tree, or several
-// threads, may be descendants of the command.
+// threads, may be descendants of the command. While a tree is made, a process
+// may have its name before its parent has: nobody below is taken for the program.
 func (p *process) follow(comm string) bool {
-	for _, pid := range p.family() {
+	for i, pid := range p.family() {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if strings.TrimSuffix(string(name), "\n") == comm {
 			p.program = pid
 			return true
+		}
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if tool := filepath.Base(exe); i > 0 && tool != "ckpt" && tool != "myrestart" {
+			return false
 		}
 	}
 	return false

@@ -89,10 +89,17 @@ func wardOf(pid int) int {
 	if err != nil || len(args) == 0 || filepath.Base(args[0]) != "myrestart" && !slices.Contains(args, "restore") {
 		return 0
 	}
-	children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, file := range children {
-		text, _ := os.ReadFile(file) // of a thread that ended
-		// The first one is the program: whom process 1 adopts comes later.
+	return firstChild(proc.Host().Process(pid), pid)
+}
+
+// firstChild is the child that was there before those that a process 1 has
+// adopted; 0: there is none. The adopted ones are the youngest of its first thread,
+// the program may be the child of any other.
+func firstChild(p proc.Process, pid int) int {
+	tasks, _ := p.Tasks() // none if it has ended
+	tasks = slices.DeleteFunc(tasks, func(tid int) bool { return tid == pid })
+	for _, tid := range append(tasks, pid) {
+		text, _ := os.ReadFile(p.Path(fmt.Sprintf("task/%d/children", tid))) // of a thread that ended
 		if fields := strings.Fields(string(text)); len(fields) > 0 {
 			child, _ := strconv.Atoi(fields[0])
 			return child
