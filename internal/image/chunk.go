@@ -57,6 +57,7 @@ func decodeChunks(b []byte) (chunkTable, error) {
 	if len(b)%chunkEntry != 0 {
 		return t, corrupt("chunk table of %d bytes", len(b))
 	}
+	t.memory = make([]Chunk, 0, len(b)/chunkEntry) // mostly
 	for ; len(b) > 0; b = b[chunkEntry:] {
 		c := Chunk{
 			Pos: binary.LittleEndian.Uint64(b),

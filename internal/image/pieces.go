@@ -90,9 +90,6 @@ func (im *Image) Chunks(of Piece) iter.Seq2[int, Chunk] {
 	}
 }
 
-// DescribeChunk names a chunk of memory in a user's words.
-func (im *Image) DescribeChunk(i int) string { return im.describe(i, im.chunks.memory[i]) }
-
 // ReadMemory fills p with the memory that is saved for addr and up, and with
 // zeros where nothing is. Checksums are not looked at.
 func (s SpaceReader) ReadMemory(addr uint64, p []byte) error {

@@ -30,9 +30,9 @@ type Verification struct {
 	// Into may give something to write to for an image: all memory is written to
 	// the places that it has in the file if that is not compressed.
 	Into func(*Image) io.WriterAt
-	// Except are chunks of memory, by their indexes in the table of their image,
-	// that are left out: somebody else looks at their checksums, or nobody.
-	Except map[*Image]map[int]bool
+	// Except says of the chunks of an image, by their indexes in its table, which
+	// are left out: somebody else looks at their checksums, or nobody.
+	Except map[*Image][]bool
 	// NoGaps leaves out what belongs to nothing, which should be zero.
 	NoGaps bool
 }
@@ -59,10 +59,12 @@ func (im *Image) VerifyAs(ctx context.Context, as Verification) error {
 }
 
 // bytesExcept is how long all chunks are but those.
-func (im *Image) bytesExcept(except map[int]bool) int64 {
+func (im *Image) bytesExcept(except []bool) int64 {
 	n := im.chunks.bytes()
-	for i := range except {
-		n -= int64(im.chunks.memory[i].Len)
+	for i, left := range except {
+		if left {
+			n -= int64(im.chunks.memory[i].Len)
+		}
 	}
 	return n
 }
@@ -78,8 +80,9 @@ func (im *Image) verifyAlone(ctx context.Context, as Verification) error {
 	if as.Into != nil {
 		v.to = as.Into(im)
 	}
+	except := as.Except[im]
 	for i := range im.chunks.len() {
-		if as.Except[im][i] {
+		if i < len(except) && except[i] {
 			continue
 		}
 		v.chunks = append(v.chunks, i)

@@ -124,12 +124,6 @@ func (b *Builder) Add(what string, addr, n Arg) Step {
 	return b.add(Op{Code: Add, Args: [6]Arg{addr, n}, What: what})
 }
 
-// Sum adds a step that compares the XXH3-64 of the n bytes at addr, more than
-// 240, with want.
-func (b *Builder) Sum(what string, addr, n Arg, want uint64) {
-	b.add(Op{Code: Sum, Args: [6]Arg{addr, n}, Check: Equals, Want: Imm(want), What: what})
-}
-
 // Landing is where a plan leaves to.
 type Landing struct {
 	PC Arg // first instruction

@@ -27,17 +27,20 @@ func (p *Plan) layout() layout {
 	l.walkers = l.ops + uint64(len(p.Ops))*recordSize
 	l.texts = l.walkers + uint64(len(p.Others))*walkerSize
 	end := l.texts
+	known := map[string]bool{}
 	for i := range p.Ops {
-		if i == 0 || p.Ops[i].What != p.Ops[i-1].What {
-			end += uint64(len(p.Ops[i].What))
+		if i > 0 && p.Ops[i].What == p.Ops[i-1].What || known[p.Ops[i].What] {
+			continue
 		}
+		known[p.Ops[i].What] = true
+		end += uint64(len(p.Ops[i].What))
 	}
-	end += uint64(len(parkText) + len(notAnError))
-	for n := 1; n < numErrors; n++ {
+	end += uint64(len(parkText))
+	for n := range numTexts {
 		end += uint64(len(errorText(n)))
 	}
 	l.errors = align(end, 8)
-	l.size = align(l.errors+numErrors*textRefSize, pageSize)
+	l.size = align(l.errors+numTexts*textRefSize, pageSize)
 	return l
 }
 
@@ -69,15 +72,20 @@ func Encode(p *Plan, o Options) ([]byte, error) {
 	copy(block[DataOffset:], p.Data)
 
 	texts := textWriter{block, l.texts}
+	known := map[string]textRef{}
 	var ref textRef
 	for i := range p.Ops {
 		op := &p.Ops[i]
 		if i == 0 || op.What != p.Ops[i-1].What {
-			ref = texts.add(op.What)
+			var ok bool
+			if ref, ok = known[op.What]; !ok {
+				ref = texts.add(op.What)
+				known[op.What] = ref
+			}
 		}
 		putRecord(block[l.ops+uint64(i)*recordSize:][:recordSize], op, ref)
 	}
-	for n := range numErrors {
+	for n := range numTexts {
 		putRef(block[l.errors+uint64(n)*textRefSize:], texts.add(errorText(n)))
 	}
 	putRef(block[hdrParkText:], texts.add(parkText))

@@ -127,8 +127,8 @@ func (p *Plan) call(op *Op) (string, []string) {
 		return "await", p.args(op, []argKind{address, number})
 	case Add:
 		return "add", p.args(op, []argKind{address, number})
-	case Sum:
-		return "xxh3_64", p.args(op, []argKind{address, number})
+	case Sums:
+		return "xxh3_64", p.args(op, []argKind{address, address, address})
 	case Depart:
 		return "depart", p.args(op, []argKind{address, address, address, address, address})
 	case Leave:

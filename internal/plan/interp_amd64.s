@@ -9,7 +9,7 @@
 //	R14  its slots
 //	R12  the current op
 //	R13  ops left, the current one included
-//	R15  the entry of the walker that is being started
+//	R15  the entry of the walker that is being started, or in a table of checksums
 //	AX   the op's result
 // A system call changes AX, CX and R11 only. Several walkers may be here at once:
 // all that one has is in its registers and behind R14.
@@ -121,6 +121,7 @@ park:
 	JMP	AX
 
 unparked:
+	XORL	R11, R11
 	JMP	·fail(SB)
 
 #define ARG(i, reg) \
@@ -170,8 +171,8 @@ args:
 	JEQ	await
 	CMPL	AX, $const_Add
 	JEQ	add
-	CMPL	AX, $const_Sum
-	JEQ	sum
+	CMPL	AX, $const_Sums
+	JEQ	sums
 
 	MOVL	const_recNr(R12), AX
 	SYSCALL
@@ -305,12 +306,15 @@ jump:
 	JMP	BP
 
 failed:
+	XORL	R11, R11
+failedAs:
 	LEAQ	const_recText(R12), R9
 	LEAQ	const_slotsSize(R14), R8
 	JMP	·fail(SB)
 
 // fail says what went wrong and exits. R9 is the reference to the text of what
-// was done, AX its result, R8 a buffer of messageSize bytes.
+// was done, AX its result, R11 the index of the text in front of a result that is
+// no error, R8 a buffer of messageSize bytes.
 TEXT ·fail(SB), NOSPLIT|NOFRAME, $0-0
 	CLD
 	MOVQ	AX, R10
@@ -326,12 +330,12 @@ TEXT ·fail(SB), NOSPLIT|NOFRAME, $0-0
 	MOVW	$0x203a, (DI)
 	ADDQ	$2, DI
 
-	// DX = the errno, or 0 if the result has no text.
+	// DX = the errno, or R11 if the result has no text.
 	MOVQ	R10, DX
 	NEGQ	DX
 	CMPQ	DX, const_hdrErrCount(BX)
 	JCS	known	// below
-	XORL	DX, DX
+	MOVQ	R11, DX
 known:
 	MOVQ	const_hdrErrors(BX), R9
 	ADDQ	BX, R9
@@ -340,8 +344,8 @@ known:
 	ADDQ	BX, SI
 	MOVL	const_textLen(R9), CX
 	REP; MOVSB
-	TESTQ	DX, DX
-	JNZ	write
+	CMPQ	DX, R11
+	JNE	write
 
 	// The result in hexadecimal. CX = 4 * digits left, leading zeros skipped.
 	MOVL	$64, CX

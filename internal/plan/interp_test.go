@@ -85,8 +85,8 @@ func TestLayoutHasNoOverlaps(t *testing.T) {
 	if recImms+6*8 != recText || recText+textRefSize != recordSize {
 		t.Error("the record's fields do not follow each other")
 	}
-	longest := len(notAnError) + 16
-	for n := range numErrors {
+	longest := max(len(notAnError), len(wrongSum)) + 16
+	for n := range numTexts {
 		longest = max(longest, len(errorText(n)))
 	}
 	if need := len("ckpt: ") + max(MaxWhat, len(parkText)) + len(": ") + longest + len("\n"); need > messageSize {

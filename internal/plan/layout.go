@@ -54,7 +54,7 @@ const (
 	slotsSize    = NumSlots * 8
 	messageSize  = 640
 	hdrEnd       = hdrMessage + messageSize
-	magicVersion = 0x334e414c5054504b // "KPTPLAN3"
+	magicVersion = 0x344e414c5054504b // "KPTPLAN4"
 )
 
 // sleepOff is the offset of the first stub that a Sleep describes. The others
@@ -83,6 +83,15 @@ const (
 	recordSize  = 80
 )
 
+// A Checksum in the table of a Sums, offsets in its entry.
+const (
+	sumAddr = 0  // u64
+	sumLen  = 8  // u64
+	sumWant = 16 // u64
+	sumName = 24 // u64
+	sumSize = 32
+)
+
 // A walker but the first, offsets in its entry. The buffer for messages is
 // behind the slots, as in the header.
 const (
@@ -101,5 +110,9 @@ const (
 )
 
 // The table of error texts is indexed by errno; entry 0 introduces a result
-// that is no error, or an error without a text.
-const numErrors = 134
+// that is no error, or an error without a text, and the last one what a Sums found.
+const (
+	numErrors    = 134
+	wrongSumText = numErrors
+	numTexts     = numErrors + 1
+)

@@ -9,9 +9,11 @@ import (
 //
 //	ckpt: WHAT: error text
 //	ckpt: WHAT: unexpected result 0xN
+//	ckpt: WHAT: wrong checksum at file offset 0xN
 const (
 	parkText   = "map the restore plan"
 	notAnError = "unexpected result 0x"
+	wrongSum   = "wrong checksum at file offset 0x"
 )
 
 // maxErrno is the largest error number that a system call can return
@@ -20,8 +22,11 @@ const maxErrno = 4095
 
 // errorText is entry n of the table of error texts.
 func errorText(n int) string {
-	if n == 0 {
+	switch n {
+	case 0:
 		return notAnError
+	case wrongSumText:
+		return wrongSum
 	}
 	return syscall.Errno(n).Error()
 }
@@ -29,8 +34,11 @@ func errorText(n int) string {
 // isError reports whether a result of a system call is a negated errno.
 func isError(result uint64) bool { return -result-1 < maxErrno }
 
-// describe says in words what is wrong with a result.
-func describe(result uint64) string {
+// describe says in words what is wrong with the result of an op.
+func describe(code Code, result uint64) string {
+	if code == Sums {
+		return fmt.Sprintf("%s%x", wrongSum, result)
+	}
 	if n := -result; n > 0 && n < numErrors {
 		return errorText(int(n))
 	}

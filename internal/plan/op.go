@@ -81,9 +81,10 @@ const (
 	// Add adds Args[1] to the 32-bit word at Args[0] at once, and wakes all that
 	// wait for it. The result is the new value.
 	Add
-	// Sum computes the XXH3-64 of the Args[1] bytes at Args[0]; there must be more
-	// than 240. It is always checked against Want.
-	Sum
+	// Sums compares checksums of memory with those in the table from Args[0] to
+	// Args[1], see Checksum; addresses in it are relative to Args[2]. The result is
+	// 0, which it is always checked for, or the Name of the first that differs.
+	Sums
 )
 
 // How often an id is asked for, and how long it takes until the next time, in

@@ -116,7 +116,7 @@ func (op *Op) ends() bool {
 func (op *Op) wants() bool { return op.Check == Equals || op.Check == Until }
 
 func (op *Op) validate() error {
-	if op.Code > Sum {
+	if op.Code > Sums {
 		return fmt.Errorf("no such code: %d", op.Code)
 	}
 	if op.Check > Until {
@@ -131,8 +131,8 @@ func (op *Op) validate() error {
 	if op.Code != Spawn && op.Walker != 0 {
 		return fmt.Errorf("walker %d in an op that starts none", op.Walker)
 	}
-	if op.Code == Sum && op.Check != Equals {
-		return errors.New("computes a checksum and does not check it")
+	if op.Code == Sums && (op.Check != Equals || op.Want != Arg{}) {
+		return errors.New("computes checksums and does not check them")
 	}
 	if op.leaves() && (op.Check != Succeeds || op.Store != Zero) {
 		return errors.New("leaves, so it has no result")

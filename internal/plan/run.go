@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/zeebo/xxh3"
-
 	"ckpt/internal/abi"
 )
 
@@ -36,12 +34,13 @@ type Machine struct {
 // StepError is a step whose result the plan does not accept.
 type StepError struct {
 	Op     int // index
+	Code   Code
 	What   string
 	Result uint64
 }
 
 // Error is what the interpreter writes, without the leading "ckpt: ".
-func (e *StepError) Error() string { return e.What + ": " + describe(e.Result) }
+func (e *StepError) Error() string { return e.What + ": " + describe(e.Code, e.Result) }
 
 // Run executes a plan on m, step by step as the interpreter does. It returns a
 // *StepError where the interpreter would exit with ExitStatus, and nil where
@@ -68,7 +67,7 @@ func (m *Machine) walk(walker int) {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", op.What, err)
 		} else if !m.accepts(op, result) {
-			err = &StepError{i, op.What, result}
+			err = &StepError{i, op.Code, op.What, result}
 		}
 		if m.all.failed(err) {
 			return
@@ -103,8 +102,8 @@ func (m *Machine) step(op *Op) (uint64, error) {
 		return 0, m.await(args[0], uint32(args[1]))
 	case Add:
 		return m.add32(args[0], uint32(args[1]))
-	case Sum:
-		return m.sum(args[0], args[1])
+	case Sums:
+		return m.sums(args[0], args[1], args[2])
 	case Spawn:
 		return m.spawn(op, args)
 	}
@@ -137,12 +136,6 @@ func (m *Machine) copy(dst, src, n uint64) error {
 	}
 	_, err := io.Copy(io.NewOffsetWriter(m.Memory, int64(dst)), io.NewSectionReader(m.Memory, int64(src), int64(n)))
 	return err
-}
-
-func (m *Machine) sum(addr, n uint64) (uint64, error) {
-	h := xxh3.New()
-	_, err := io.Copy(h, io.NewSectionReader(m.Memory, int64(addr), int64(n)))
-	return h.Sum64(), err
 }
 
 func (m *Machine) poke32If(addr uint64, old, replacement uint32) (uint64, error) {

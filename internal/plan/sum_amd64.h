@@ -1,6 +1,7 @@
-// The XXH3-64 of the SI bytes at DI, more than 240, with the default secret and
-// without a seed (github.com/Cyan4973/xxHash, doc/xxhash_spec.md). Part of
-// parked, see interp_amd64.s. AVX2 is no faster where memory is the limit.
+// The checksums of the table from DI on, each the XXH3-64 of more than 240 bytes,
+// with the default secret and without a seed (github.com/Cyan4973/xxHash,
+// doc/xxhash_spec.md). Part of parked, see interp_amd64.s. AVX2 is no faster where
+// memory is the limit.
 //
 // The bytes are taken in stripes of 64. Each goes into eight accumulators of 64
 // bits, mixed with 64 bytes of the secret, which are 8 bytes further with every
@@ -8,6 +9,8 @@
 // taken from its beginning again. The last 64 bytes, which may overlap the stripe
 // in front, have a place of their own in the secret.
 //
+//	R15	the entry in the table
+//	SI	how many bytes
 //	DI	the next stripe
 //	R8	the last 64 bytes
 //	R9	stripes left in front of them
@@ -80,7 +83,16 @@
 	XORQ	DX, AX; \
 	ADDQ	AX, R9
 
+sums:
+	MOVQ	DI, R15
 sum:
+	ARG(1, CX)
+	XORL	AX, AX
+	CMPQ	R15, CX
+	JEQ	check
+	ARG(2, DI)
+	ADDQ	const_sumAddr(R15), DI
+	MOVQ	const_sumLen(R15), SI
 	LEAQ	·secret(SB), BP
 	LEAQ	-STRIPE(DI)(SI*1), R8
 	LEAQ	-1(SI), R9
@@ -135,4 +147,11 @@ merge:
 	MOVQ	AX, CX
 	SHRQ	$32, CX
 	XORQ	CX, AX
-	JMP	check
+	CMPQ	AX, const_sumWant(R15)
+	JNE	differs
+	ADDQ	$const_sumSize, R15
+	JMP	sum
+differs:
+	MOVQ	const_sumName(R15), AX
+	MOVL	$const_wrongSumText, R11
+	JMP	failedAs

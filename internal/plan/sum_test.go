@@ -45,10 +45,9 @@ func TestSum(t *testing.T) {
 	}
 	b := plan.NewBuilder()
 	data := b.AlignedData(text, 64)
+	var sums []plan.Checksum
 	sum := func(from, n int) {
-		at := data
-		at.Imm += uint64(from)
-		b.Sum(fmt.Sprintf("%d bytes at %d", n, from), at, plan.Int(n), xxh3.Hash(text[from:from+n]))
+		sums = append(sums, plan.Checksum{Addr: uint64(from), Len: uint64(n), Want: xxh3.Hash(text[from : from+n]), Name: uint64(n)<<32 | uint64(from)})
 	}
 	for n := pg; n <= most; n += pg {
 		sum(0, n)
@@ -59,6 +58,8 @@ func TestSum(t *testing.T) {
 	for range 2000 {
 		sum(random.IntN(64), 241+random.IntN(most-241))
 	}
+	b.Sums("length and place", data, sums)
+	b.Sums("none", data, nil)
 	b.Call("exit", abi.SysExitGroup, imm(0))
 	executeBoth(t, b, func(interpreter string, o outcome) {
 		if o.status != "exit status 0" || o.stderr != "" {
@@ -67,7 +68,8 @@ func TestSum(t *testing.T) {
 	})
 }
 
-// TestSumDiffers flips single bits: both interpreters say so in the same words.
+// TestSumDiffers flips single bits: both interpreters name what is wrong in the
+// same words, whatever is around it.
 func TestSumDiffers(t *testing.T) {
 	t.Parallel()
 	text := []byte(strings.Repeat("0123456789abcdef", pg/16))
@@ -75,9 +77,11 @@ func TestSumDiffers(t *testing.T) {
 		flipped := slices.Clone(text)
 		flipped[bit/8] ^= 1 << (bit % 8)
 		b := plan.NewBuilder()
-		b.Sum("page of something", b.Data(flipped), plan.Int(pg), xxh3.Hash(text))
+		right := plan.Checksum{Len: pg, Want: xxh3.Hash(text), Name: 0x1000}
+		wrong := plan.Checksum{Addr: pg, Len: pg, Want: right.Want, Name: 0x2000}
+		b.Sums("pages of something", b.Data(slices.Concat(text, flipped)), []plan.Checksum{right, right, wrong, right})
 		b.Call("exit", abi.SysExitGroup, imm(0))
-		want := fmt.Sprintf("ckpt: page of something: unexpected result %#x\n", xxh3.Hash(flipped))
+		const want = "ckpt: pages of something: wrong checksum at file offset 0x2000\n"
 		executeBoth(t, b, func(interpreter string, o outcome) {
 			if o.status != fmt.Sprintf("exit status %d", plan.ExitStatus) || o.stderr != want {
 				t.Errorf("%s, bit %d: %v, want %q", interpreter, bit, o, want)

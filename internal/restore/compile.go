@@ -34,7 +34,7 @@ func (p *preparation) compile() (*compiled, error) {
 		}
 		p.vdsos, vdsoSize = append(p.vdsos, v), max(vdsoSize, v.size())
 	}
-	for room := roomFor(len(p.members)); ; {
+	for room := p.room(); ; {
 		s := p.newSite()
 		// Room for the vDSO, for first pages of images, for the block, for the executable (only until the
 		// first op), and for what all processes share.
@@ -47,7 +47,7 @@ func (p *preparation) compile() (*compiled, error) {
 		s.work, s.block, s.scratch = span{gap.start, c.park + room}, c.park, c.load+room
 		w := &writer{p: p, b: plan.NewBuilder(), site: s, birth: p.lineage.root}
 		w.is(p.members[0])
-		p.summed = map[*image.Image]map[int]bool{}
+		p.summed = map[*image.Image][]bool{}
 		if c.plan, err = w.write(); err != nil {
 			return nil, err
 		}

@@ -28,7 +28,7 @@ func TestMapLazily(t *testing.T) {
 	if !p.lazy {
 		t.Fatal(p.notLazy())
 	}
-	p.summed = map[*image.Image]map[int]bool{}
+	p.summed = map[*image.Image][]bool{}
 	pl, _ := steps(t, p, 0, func(w *writer) {
 		if err := w.memory(); err != nil {
 			t.Fatal(err)

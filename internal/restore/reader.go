@@ -13,12 +13,17 @@ import (
 // it all that was made. What the plan does not read, or not as whole chunks, is
 // verified in front of it.
 
+// readStep is how much is read before its checksums are compared, in bytes, if
+// chunks are shorter: it should be in the processor's cache then.
+const readStep = 512 << 10
+
 // reader adds the steps that read memory, for one walker.
 type reader struct {
 	w    *writer
 	b    *plan.Builder
 	name string      // of the steps
 	done image.Piece // what this walker has read last, in one row
+	sums []plan.Checksum
 }
 
 // read adds the steps that read a piece, and compare the checksums of the chunks
@@ -31,25 +36,39 @@ func (r *reader) read(p image.Piece) {
 	if d := r.done; d.In != p.In || d.Addr+d.Len != p.Addr || d.Pos+d.Len != p.Pos {
 		r.done = p.First(0)
 	}
+	part := p.First(0)
+	for _, c := range p.In.Chunks(p) {
+		n := min(c.Pos+uint64(c.Len), p.Pos+p.Len) - part.Pos
+		if n > readStep && part.Len > 0 {
+			r.readPart(part)
+			n, part = n-part.Len, p.After(part.Pos+part.Len-p.Pos)
+		}
+		part.Len = n
+	}
+	r.readPart(part)
+}
+
+// readPart is read for what is read at once.
+func (r *reader) readPart(p image.Piece) {
+	r.fetch(p)
+	r.done.Len += p.Len
+	r.sums = r.sums[:0]
 	for i, c := range p.In.Chunks(p) {
-		end := c.Pos + uint64(c.Len)
-		part := p.After(max(c.Pos, p.Pos) - p.Pos)
-		part = part.First(min(end, p.Pos+p.Len) - part.Pos)
-		r.fetch(part)
-		r.done.Len += part.Len
-		if c.Pos < r.done.Pos || end > part.Pos+part.Len {
+		if c.Pos < r.done.Pos || c.Pos+uint64(c.Len) > p.Pos+p.Len {
 			continue // another walker reads a part of it, or nobody does
 		}
-		r.b.Sum(fmt.Sprintf("%s: %v: %s: checksum is not %#x", p.In.File().Name(), image.ErrCorrupt, p.In.DescribeChunk(i), c.Sum),
-			plan.Imm(r.done.Addr+c.Pos-r.done.Pos), plan.Imm(uint64(c.Len)), c.Sum)
+		r.sums = append(r.sums, plan.Checksum{Addr: r.done.Addr + c.Pos - r.done.Pos, Len: uint64(c.Len), Want: c.Sum, Name: c.Pos})
 		r.w.p.compares(p.In, i)
+	}
+	if len(r.sums) > 0 {
+		r.b.Sums(fmt.Sprintf("%s: %v: %s", p.In.File().Name(), image.ErrCorrupt, r.name), plan.Imm(0), r.sums)
 	}
 }
 
 // compares notes that the checksum of a chunk is the plan's business.
 func (p *preparation) compares(in *image.Image, chunk int) {
 	if p.summed[in] == nil {
-		p.summed[in] = map[int]bool{}
+		p.summed[in] = make([]bool, in.Stats().Chunks)
 	}
 	p.summed[in][chunk] = true
 }

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"ckpt/internal/emit"
 	"ckpt/internal/image"
@@ -22,13 +23,22 @@ import (
 	"ckpt/internal/sys"
 )
 
-// verifyWorkers is how many goroutines compute checksums.
-const verifyWorkers = 2
+const (
+	// verifyWorkers is how many goroutines compute checksums.
+	verifyWorkers = 2
+	// garbageLimit is how much memory is taken before garbage is collected, in
+	// bytes.
+	garbageLimit = 64 << 20
+)
 
 // Restore replaces this process by the saved one, or stays beside it as its
 // parent. It returns only to say why it could not, or how the program ended
 // (*EndedError).
 func Restore(ctx context.Context, o Options) error {
+	// Little is ever garbage, and soon there is an execve: collecting it is a
+	// waste, as long as it is little.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(garbageLimit)
 	err := restore(ctx, o)
 	var taken *takenError
 	if errors.As(err, &taken) && o.Again != nil && o.Inside == 0 {
@@ -144,7 +154,7 @@ type preparation struct {
 	sums   bool
 	lazy   bool // memory is mapped from the image, see chooseLazy
 	limits map[*image.Image]lazyLimits
-	summed map[*image.Image]map[int]bool
+	summed map[*image.Image][]bool
 }
 
 // verifiesAsItReads reports whether the plan may find out that the image is

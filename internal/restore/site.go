@@ -176,8 +176,12 @@ func (p *preparation) areas() []image.Area {
 	return all
 }
 
-// roomFor is the first guess of how large the block of a plan is.
-func roomFor(members int) uint64 {
-	const one, each = 1 << 20, 32 << 10
-	return max(one, uint64(members)*each)
+// room is the first guess of how large the block of the plan is.
+func (p *preparation) room() uint64 {
+	const one, member, chunk = 1 << 20, 32 << 10, 64 // bytes
+	n := max(one, uint64(len(p.members))*member)
+	for im := p.image; im != nil; im = im.Parent() {
+		n += uint64(im.Stats().Chunks) * chunk
+	}
+	return (n + pageSize - 1) &^ (pageSize - 1)
 }
