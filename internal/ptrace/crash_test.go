@@ -83,6 +83,9 @@ func engine(pid, tid int, where string, counting *bool) error {
 	if err := ask(in, 3); err != nil {
 		return err
 	}
+	if _, err := in.Shadow(); err != nil {
+		return err
+	}
 	twin, err := in.Twin()
 	if err != nil {
 		return err

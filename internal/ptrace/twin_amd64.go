@@ -41,13 +41,15 @@ const twinFlags = syscall.CLONE_FILES
 // it lives the process waits for it inside of vfork(2), and when it has exited
 // the process reaps it. Wherever the engine is killed, all of that comes to its
 // end by what stands ready on the process's stack.
-func (in *Injector) Twin() (*Twin, error) {
+func (in *Injector) Twin() (*Twin, error) { return in.copy(twinFlags) }
+
+func (in *Injector) copy(flags uint64) (*Twin, error) {
 	if !in.cures {
 		return nil, errors.New("the program's code lacks the instructions to copy it safely")
 	}
 	var twin *Twin
 	err := in.clone(middleFlags|syscall.CLONE_FILES, func(m *Injector, deadline time.Time) (err error) {
-		twin, err = m.makeTwin(deadline)
+		twin, err = m.makeTwin(flags, deadline)
 		return err
 	})
 	if err == nil {
@@ -184,14 +186,14 @@ func (in *Injector) middle(tid int, deadline time.Time, do func(m *Injector, dea
 	return do(mi, deadline)
 }
 
-// makeTwin lets the middle child make the twin.
-func (in *Injector) makeTwin(deadline time.Time) (*Twin, error) {
+// makeTwin lets the middle child make the twin, by clone(2) with these flags.
+func (in *Injector) makeTwin(flags uint64, deadline time.Time) (*Twin, error) {
 	m := in.t
 	const events = abi.PtraceOTraceFork | abi.PtraceOTraceVfork | abi.PtraceOTraceClone
 	if err := m.request(sys.PtraceSetOptions(m.tid, m.options|events)); err != nil {
 		return nil, err
 	}
-	if _, err := in.Call(abi.SysClone, twinFlags, in.layout.twinSP, 0, 0, 0); err != nil {
+	if _, err := in.Call(abi.SysClone, flags, in.layout.twinSP, 0, 0, 0); err != nil {
 		return nil, err
 	}
 	if in.child == 0 {
@@ -227,10 +229,30 @@ func (t *Thread) kill(deadline time.Time) {
 // long, and each moment too late is added to the time of a save.
 const twinPoll = 100 * time.Microsecond
 
-const (
-	twinScratch  = 16 << 10
-	closeUnshare = 2 // CLOSE_RANGE_UNSHARE
-)
+const twinScratch = 16 << 10
+
+// The calls that give a twin a table of descriptors that is empty, and a session of
+// its own. Whoever reaps it may take long for that, or never do it: in the program's
+// session and group it would keep their ids from being given again.
+const closeUnshare = 2 // CLOSE_RANGE_UNSHARE
+
+func detaching() []SystemCall {
+	return []SystemCall{
+		{Nr: abi.SysCloseRange, Args: [6]uint64{0, 1<<32 - 1, closeUnshare}},
+		{Nr: abi.SysSetsid},
+	}
+}
+
+// detached checks what they gave.
+func detached(calls []SystemCall) error {
+	if r := calls[0].Result; r != 0 {
+		return fmt.Errorf("take a descriptor table of its own: %w", syscall.Errno(-r))
+	}
+	if r := calls[1].Result; r < 0 {
+		return fmt.Errorf("begin a session of its own: %w", syscall.Errno(-r))
+	}
+	return nil
+}
 
 // Open makes the twin ready for calls: with a table of descriptors that is
 // empty, and memory of its own. mem is the twin's memory. Before anything of the
@@ -245,21 +267,14 @@ func (w *Twin) Open(mem Memory, queries func(scratch uint64) []SystemCall) ([]Sy
 	at, _ := w.Scratch()
 	calls := queries(at)
 	n := len(calls)
-	// Whoever reaps it may take long for that, or never do it. In the program's
-	// session and group it would keep their ids from being given again.
-	calls = append(calls,
-		SystemCall{Nr: abi.SysCloseRange, Args: [6]uint64{0, 1<<32 - 1, closeUnshare}},
-		SystemCall{Nr: abi.SysSetsid})
+	calls = append(calls, detaching()...)
 	// The breakpoint at the end of a batch is a signal that changes an action
 	// which ignores it (force_sig_info_to_task in kernel/signal.c).
 	if err := w.Batch(calls); err != nil {
 		return nil, err
 	}
-	if r := calls[n].Result; r != 0 {
-		return nil, fmt.Errorf("take a descriptor table of its own: %w", syscall.Errno(-r))
-	}
-	if r := calls[n+1].Result; r < 0 {
-		return nil, fmt.Errorf("begin a session of its own: %w", syscall.Errno(-r))
+	if err := detached(calls[n:]); err != nil {
+		return nil, err
 	}
 	return calls[:n], nil
 }

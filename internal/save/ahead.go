@@ -42,6 +42,7 @@ type ahead struct {
 	pid     int
 	mem     *os.File
 	watch   *watch
+	shadow  *twinWriter // what writes it into the image; nil: it is read from outside
 	flags   []proc.VMA // smaps as they were
 	areas   []image.Area
 	runs    []image.Run // what was copied
@@ -58,7 +59,16 @@ func (a *ahead) miss(r image.Run) {
 	a.missed = append(a.missed, r)
 }
 
+// endShadow ends what has written the memory into the image.
+func (a *ahead) endShadow() {
+	if a.shadow != nil {
+		a.shadow.twin.Kill()
+		a.shadow = nil
+	}
+}
+
 func (a *ahead) Close() {
+	a.endShadow()
 	if a.watch != nil {
 		a.watch.Close()
 	}
@@ -87,7 +97,7 @@ func (c *collector) copyAhead(ctx context.Context) error {
 		c.ahead = nil
 		return ctx.Err()
 	}
-	return aside(ctx, &c.beat, stallLimit, func() error { return c.copyWatched(ctx) })
+	return c.copyWatched(ctx)
 }
 
 // largeProcesses are those with memory that is worth copying ahead.
@@ -137,7 +147,7 @@ func (c *collector) watchAll(ctx context.Context, large []*subject) error {
 			if a == nil {
 				continue
 			}
-			if err := c.openWatch(a, p); err != nil {
+			if err := c.openWatch(f, a, p); err != nil {
 				return err
 			}
 		}
@@ -274,8 +284,7 @@ func appendRun(runs []image.Run, start, end uint64) []image.Run {
 	return append(runs, image.Run{Start: start, Len: end - start})
 }
 
-// copyWatched copies everything, and then what changed meanwhile, as long as that
-// becomes less.
+// copyWatched copies everything, and then what changed meanwhile.
 func (c *collector) copyWatched(ctx context.Context) error {
 	var all []*ahead
 	var spaces []image.Space
@@ -287,16 +296,38 @@ func (c *collector) copyWatched(ctx context.Context) error {
 		spaces = append(spaces, image.Space{Areas: a.areas, Runs: a.runs})
 		c.total += int64(total(a.runs))
 	}
-	writers, err := c.image.Ahead(spaces)
+	err := aside(ctx, &c.beat, stallLimit, func() error {
+		writers, err := c.image.Ahead(spaces)
+		if err != nil {
+			return &StoreError{c.o.Path, err}
+		}
+		for i, a := range all {
+			a.image = writers[i]
+		}
+		return nil
+	})
 	if err != nil {
-		return &StoreError{c.o.Path, err}
+		return err
 	}
-	for i, a := range all {
-		a.image = writers[i]
-		if err := c.copyRunning(ctx, a, a.runs, a.image.WriteMemory); err != nil {
+	for _, a := range all {
+		rest := a.runs
+		if a.shadow != nil {
+			if rest, err = a.shadow.write(ctx, a.image, a.areas, rest); err != nil {
+				return err
+			}
+			a.endShadow()
+		}
+		err := aside(ctx, &c.beat, stallLimit, func() error { return c.copyRunning(ctx, a, rest, a.image.WriteMemory) })
+		if err != nil {
 			return err
 		}
 	}
+	return aside(ctx, &c.beat, stallLimit, func() error { return c.copyChanged(ctx, all) })
+}
+
+// copyChanged copies what changed while it was copied before, as long as that
+// becomes less.
+func (c *collector) copyChanged(ctx context.Context, all []*ahead) error {
 	last := ^uint64(0)
 	for range aheadRounds {
 		changed := uint64(0)

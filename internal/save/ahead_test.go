@@ -2,10 +2,13 @@ package save
 
 import (
 	"encoding/binary"
+	"os"
+	"strconv"
 	"testing"
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
+	"ckpt/internal/sys"
 )
 
 // aheadOptions are options for a small program to be copied ahead as a large one.
@@ -100,6 +103,55 @@ func TestAheadLeavesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestShadow: memory that is copied ahead is written by a process that shares it and
+// that ends with that; and it is right all the same where there can be no such one.
+func TestShadow(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]bool{"large": true, "large-subreaper": false} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			g := start(t, mode)
+			before := g.trace()
+			path := destination(t)
+			o, found := aheadOptions(g, path), 0
+			o.Progress = func(done, total int64) {
+				if found == 0 {
+					found = shadowOf(t, g.pid)
+				}
+			}
+			if _, err := Save(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			if want != (found > 0) {
+				t.Errorf("shadow %d, want one: %v", found, want)
+			}
+			eventually(t, "the end of the shadow", func() bool { return shadowOf(t, g.pid) == 0 })
+			verified(t, path)
+			holdsWords(t, path)
+			g.untouched(before)
+		})
+	}
+}
+
+// shadowOf finds a process that shares the memory of another, 0 if there is none.
+func shadowOf(t *testing.T, pid int) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		other, err := strconv.Atoi(e.Name())
+		if err != nil || other == pid {
+			continue
+		}
+		if shared, err := sys.Shared(pid, other, sys.ShareMemory); err == nil && shared {
+			return other
+		}
+	}
+	return 0
 }
 
 // TestNotAhead: what the kernel does not let us watch is saved all the same, and it

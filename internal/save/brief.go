@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"ckpt/internal/image"
 	"ckpt/internal/ptrace"
 )
 
@@ -42,11 +43,87 @@ func (p *frozen) keepCalls() error {
 	return nil
 }
 
-// openWatch begins to watch a frozen process.
-func (c *collector) openWatch(a *ahead, p *frozen) (err error) {
+// openWatch begins to watch a frozen process, and makes the shadow that writes its
+// memory, where it can have one.
+func (c *collector) openWatch(f *frozenTree, a *ahead, p *frozen) (err error) {
 	if len(p.threads) == 0 {
 		return ended(p.pid)
 	}
+	of := c.kin.fs.Process(p.threads[0].Tid())
+	alone, err := c.orphansPass(f, p)
+	if err != nil {
+		return err
+	}
+	if a.mem, err = os.Open(of.Path("mem")); err != nil {
+		return err
+	}
+	return c.injected(p, func(in *ptrace.Injector) (err error) {
+		if a.watch, err = newWatch(in, of); err != nil || !alone {
+			return err
+		}
+		reaps, err := isSubreaper(in)
+		if err == nil && !reaps {
+			a.shadow = c.makeShadow(in, p.mem)
+		}
+		return err
+	})
+}
+
+// makeShadow makes the shadow of a process. It is nil where that can not be.
+func (c *collector) makeShadow(in *ptrace.Injector, mem ptrace.Memory) *twinWriter {
+	shadow, err := in.Shadow()
+	if err != nil {
+		return nil
+	}
+	at, _ := in.Scratch()
+	w, err := c.handImage(shadow, mem, at)
+	if err != nil {
+		shadow.Kill()
+		return nil
+	}
+	return w
+}
+
+// orphansPass reports whether none of the processes above a frozen one gets the
+// orphans among its descendants, as a shadow is one.
+func (c *collector) orphansPass(f *frozenTree, p *frozen) (bool, error) {
+	status, err := c.kin.fs.Process(p.threads[0].Tid()).Status()
+	if err != nil {
+		return false, err
+	}
+	if n := status.NSpid; len(n) > 0 && n[len(n)-1] == 1 {
+		return false, nil
+	}
+	for {
+		stat, err := c.kin.fs.Process(p.pid).Stat()
+		if err != nil {
+			return false, err
+		}
+		if p = f.process(stat.PPid); p == nil || len(p.threads) == 0 {
+			return true, nil
+		}
+		reaps := false
+		err = c.injected(p, func(in *ptrace.Injector) (err error) {
+			reaps, err = isSubreaper(in)
+			return err
+		})
+		if err != nil || reaps {
+			return false, err
+		}
+	}
+}
+
+// isSubreaper asks whether the orphans among a process's descendants become its
+// children.
+func isSubreaper(in *ptrace.Injector) (bool, error) {
+	r, p := newRemote(in), image.Process{}
+	r.own(&p)
+	return p.Attributes.Subreaper, r.err
+}
+
+// injected makes the first thread of a frozen process ready for calls, which do
+// makes.
+func (c *collector) injected(p *frozen, do func(in *ptrace.Injector) error) (err error) {
 	of := c.kin.fs.Process(p.threads[0].Tid())
 	status, err := of.Status()
 	if err != nil {
@@ -56,14 +133,10 @@ func (c *collector) openWatch(a *ahead, p *frozen) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.mem, err = os.Open(of.Path("mem")); err != nil {
-		return err
-	}
 	in, _, err := c.injector(p, vmas, status.SigCgt)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	a.watch, err = newWatch(in, of)
-	return err
+	return do(in)
 }

@@ -86,6 +86,15 @@ func (f *frozenTree) stop(k *kin, list []relative, deadline time.Time) error {
 	}
 }
 
+// process is the frozen one with that id, nil if there is none.
+func (f *frozenTree) process(pid int) *frozen {
+	i := slices.IndexFunc(f.processes, func(p *frozen) bool { return p.pid == pid })
+	if i < 0 {
+		return nil
+	}
+	return f.processes[i]
+}
+
 func (f *frozenTree) name(k *kin) string { return fmt.Sprintf("process %d", k.root) }
 
 // update seizes those processes of the list, and threads of them, that are not

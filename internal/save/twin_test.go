@@ -11,8 +11,7 @@ import (
 // twin may not read.
 func TestLarge(t *testing.T) {
 	t.Parallel()
-	const base, words, block = 0x200000000, 3 << 20, 1 << 20
-	if words*8 < 2*twinLeast {
+	if largeWords*8 < 2*twinLeast {
 		t.Fatal("the test is too small")
 	}
 	g := start(t, "large")
@@ -25,13 +24,23 @@ func TestLarge(t *testing.T) {
 		t.Fatal(result.NoTwin)
 	}
 	verified(t, path)
+	holdsWords(t, path)
+}
+
+// largeWords is how many words the program has in its mode large, each its own index.
+const largeWords = 3 << 20
+
+// holdsWords checks that they are in the image.
+func holdsWords(t *testing.T, path string) {
+	t.Helper()
+	const base, block = 0x200000000, 1 << 20
 	im, err := image.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer im.Close()
 	buf := make([]byte, 8*block)
-	for at := uint64(0); at < words; at += block {
+	for at := uint64(0); at < largeWords; at += block {
 		if err := im.Space(0).ReadMemory(base+8*at, buf); err != nil {
 			t.Fatal(err)
 		}

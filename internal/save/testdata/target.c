@@ -140,7 +140,7 @@ static void restless(void) {
 int main(int argc, char **argv) {
 	const char *mode = argc > 1 ? argv[1] : "";
 	if (!strcmp(mode, "epoll")) waits();
-	if (!strcmp(mode, "subreaper")) prctl(PR_SET_CHILD_SUBREAPER, 1); // has no twin
+	if (strstr(mode, "subreaper")) prctl(PR_SET_CHILD_SUBREAPER, 1); // has no twin
 	if (!strcmp(mode, "restless")) restless();
 	if (!strcmp(mode, "undumpable")) prctl(PR_SET_DUMPABLE, 0);
 	if (!strcmp(mode, "parent") && fork() == 0) {
@@ -155,7 +155,7 @@ int main(int argc, char **argv) {
 			_exit(0);
 		}
 	}
-	if (!strcmp(mode, "large")) { // every word is its own index; in the middle is a page that may not be read
+	if (!strncmp(mode, "large", 5)) { // every word is its own index; in the middle is a page that may not be read
 		enum { words = 3 << 20 };
 		long *at = mmap((void *)0x200000000, 8 * words, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		for (long i = 0; i < words; i++) at[i] = i;
