@@ -43,7 +43,7 @@ type ahead struct {
 	mem     *os.File
 	watch   *watch
 	shadow  *twinWriter // what writes it into the image; nil: it is read from outside
-	flags   []proc.VMA // smaps as they were
+	flags   []proc.VMA  // smaps as they were
 	areas   []image.Area
 	runs    []image.Run // what was copied
 	private []image.Run // of that, what belongs to no file
