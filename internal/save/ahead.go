@@ -9,7 +9,6 @@ import (
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
-	"ckpt/internal/sys"
 )
 
 // Large memory is copied ahead, while the processes run: they stand still only for
@@ -40,10 +39,11 @@ const (
 // ahead is what was copied of a running process.
 type ahead struct {
 	pid     int
+	proc    proc.Process
 	mem     *os.File
 	watch   *watch
-	shadow  *twinWriter // what writes it into the image; nil: it is read from outside
-	flags   []proc.VMA  // smaps as they were
+	shadow  *twinWriter       // what writes it into the image; nil: it is read from outside
+	flags   func() []proc.VMA // smaps as they were before it was frozen
 	areas   []image.Area
 	runs    []image.Run // what was copied
 	private []image.Run // of that, what belongs to no file
@@ -170,15 +170,16 @@ func (c *collector) watchAll(ctx context.Context, large []*subject) error {
 
 // addAhead looks whether a process is to be copied ahead.
 func (c *collector) addAhead(s *subject) error {
-	vmas, err := s.proc.Smaps()
+	vmas, err := s.proc.Maps()
 	if err != nil {
 		return err
 	}
-	small := s.status.RssAnon
-	for i := range vmas {
-		small -= min(small, vmas[i].AnonHugePages)
+	hintFlags(s.proc, vmas)
+	huge, err := hugeMemory(s.proc, vmas)
+	if err != nil {
+		return err
 	}
-	if small < c.o.aheadLeast() {
+	if s.status.RssAnon-min(s.status.RssAnon, huge) < c.o.aheadLeast() {
 		return nil
 	}
 	if len(c.before.subjects) > 1 {
@@ -200,7 +201,7 @@ func (c *collector) addAhead(s *subject) error {
 	if err := c.lockWatch(s.pid, s.start); err != nil {
 		return err
 	}
-	a := &ahead{pid: s.pid, flags: vmas}
+	a := &ahead{pid: s.pid, proc: s.proc}
 	for _, m := range s.classify(vmas) {
 		if m.aheadable() {
 			a.areas = append(a.areas, m.Area)
@@ -224,55 +225,6 @@ func (m *mapping) aheadable() bool {
 		return m.code && !m.vma.Deleted || !m.Whole
 	}
 	return false
-}
-
-// arm watches what can be copied ahead, and finds out what there is.
-func (a *ahead) arm() error {
-	areas := a.areas[:0]
-	for _, area := range a.areas {
-		if a.watch.add(uint64(area.Start), uint64(area.End)) != nil {
-			continue // it is gone, or of a kind that is not watched
-		}
-		areas = append(areas, area)
-		var private []image.Run
-		err := a.stepwise(&area, func(start, end uint64) error {
-			return a.watch.arm(start, end, func(start, end, categories uint64) {
-				if categories&(sys.PageFile|sys.PageZero) == 0 {
-					private = appendRun(private, start, end)
-				}
-			})
-		})
-		if err != nil {
-			return err
-		}
-		a.private = append(a.private, private...)
-		if area.Whole {
-			a.runs = append(a.runs, runOf(&area))
-		} else {
-			a.runs = append(a.runs, private...)
-		}
-	}
-	a.areas = areas
-	return nil
-}
-
-// watchStep is how much memory is armed at once, in bytes.
-const watchStep = 8 << 20
-
-// stepwise arms an area in steps. A step in which something is not watched any more
-// fails as a whole, and what it would have told is lost.
-func (a *ahead) stepwise(area *image.Area, arm func(start, end uint64) error) error {
-	for at := uint64(area.Start); at < uint64(area.End); {
-		end := min(at&^(watchStep-1)+watchStep, uint64(area.End))
-		err := arm(at, end)
-		if errors.Is(err, errUnwatched) {
-			a.miss(image.Run{Start: at, Len: end - at})
-		} else if err != nil {
-			return err
-		}
-		at = end
-	}
-	return nil
 }
 
 // appendRun appends [start, end) to runs in order, of one area.

@@ -104,7 +104,7 @@ func (c *collector) finishAhead(ctx context.Context) error {
 	err := aside(ctx, &c.beat, stallLimit, func() error {
 		for _, m := range c.members {
 			if m.ahead != nil {
-				m.takeFlags(m.ahead.flags)
+				m.takeFlags(m.ahead.flags())
 			}
 		}
 		if err := c.refusal(); err != nil {

@@ -68,6 +68,11 @@ func (s *pageScanner) present(start, end uint64, visit func(start, end uint64)) 
 	return s.scan(start, end, sys.PagePresent, visit)
 }
 
+// huge is private for pages of 2 MB. It is an error on kernels before 6.7.
+func (s *pageScanner) huge(start, end uint64, visit func(start, end uint64)) error {
+	return s.scan(start, end, sys.PageHuge, visit)
+}
+
 func (s *pageScanner) scan(start, end, anyOf uint64, visit func(start, end uint64)) error {
 	if s.buf == nil {
 		s.buf = make([]sys.PageRegion, 1024)
