@@ -1,16 +1,12 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/zeebo/xxh3"
-
-	"ckpt/internal/sys"
 )
 
 // Verify reads the whole image with so many goroutines, and then its parents, and
@@ -33,7 +29,7 @@ type Verification struct {
 	// Except says of the chunks of an image, by their indexes in its table, which
 	// are left out: somebody else looks at their checksums, or nobody.
 	Except map[*Image][]bool
-	// NoGaps leaves out what belongs to nothing, which should be zero.
+	// NoGaps leaves out what belongs to nothing, which should be zero. See VerifyGaps.
 	NoGaps bool
 }
 
@@ -58,6 +54,19 @@ func (im *Image) VerifyAs(ctx context.Context, as Verification) error {
 	return nil
 }
 
+// VerifyGaps is what Verification.NoGaps leaves out.
+func (im *Image) VerifyGaps(ctx context.Context, workers int) error {
+	if err := im.verifyRest(ctx, workers); err != nil {
+		return err
+	}
+	for at := im; at.parent != nil; at = at.parent {
+		if err := at.parent.verifyRest(ctx, workers); err != nil {
+			return &LinkError{*at.manifest.Parent, err}
+		}
+	}
+	return nil
+}
+
 // bytesExcept is how long all chunks are but those.
 func (im *Image) bytesExcept(except []bool) int64 {
 	n := im.chunks.bytes()
@@ -72,7 +81,7 @@ func (im *Image) bytesExcept(except []bool) int64 {
 // verifyAlone is Verify without the parents.
 func (im *Image) verifyAlone(ctx context.Context, as Verification) error {
 	if !as.NoGaps {
-		if err := im.verifyRest(ctx); err != nil {
+		if err := im.verifyRest(ctx, max(as.Workers, 1)); err != nil {
 			return err
 		}
 	}
@@ -202,81 +211,6 @@ func (im *Image) verifyChunk(i int, c Chunk, b []byte) error {
 	}
 	if sum := xxh3.Hash(b); sum != c.Sum {
 		return corrupt("%s: checksum is %#x instead of %#x", im.describe(i, c), sum, c.Sum)
-	}
-	return nil
-}
-
-// verifyRest checks that what is between the headers and the notes and in no
-// chunk is zero. Holes of the file are, so only what is on the disk is read. Of
-// a compressed image it is what is behind the last chunk; see verifier.gap.
-func (im *Image) verifyRest(ctx context.Context) error {
-	at := im.headers // all in front of it is checked
-	chunks := slices.Concat(im.chunks.memory, im.chunks.payload)
-	data := [][2]int64{{0, int64(im.notes.pos)}}
-	if !im.Compressed() {
-		var err error
-		if data, err = sys.DataExtents(int(im.file.Fd()), int64(im.notes.pos)); err != nil {
-			return fmt.Errorf("look for holes: %w", err)
-		}
-	} else if n := len(chunks); n > 0 {
-		at, chunks = chunks[n-1].end(), nil
-	}
-	check := func(until uint64) error {
-		// Data extents are in order, as the gaps are: those behind us go.
-		for at < until && len(data) > 0 {
-			from, to := uint64(data[0][0]), uint64(data[0][0]+data[0][1])
-			if from >= until {
-				break
-			}
-			if err := im.checkZero(ctx, max(from, at), min(to, until)); err != nil {
-				return err
-			}
-			if to > until {
-				break
-			}
-			data = data[1:]
-		}
-		return nil
-	}
-	for _, c := range chunks {
-		if err := check(c.Pos); err != nil {
-			return err
-		}
-		at = c.end()
-	}
-	for _, p := range im.parts {
-		if err := check(p.pos); err != nil {
-			return err
-		}
-		at = p.end()
-	}
-	return check(im.notes.pos)
-}
-
-var zeros [64 << 10]byte
-
-// checkZero checks that [from, to) of the file is zero.
-func (im *Image) checkZero(ctx context.Context, from, to uint64) error {
-	if from >= to {
-		return nil
-	}
-	buf := make([]byte, min(to-from, uint64(len(zeros))))
-	for from < to {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b := buf[:min(to-from, uint64(len(buf)))]
-		if _, err := im.content.ReadAt(b, int64(from)); err != nil {
-			return readError(fmt.Sprintf("file at %#x", from), err)
-		}
-		if !bytes.Equal(b, zeros[:len(b)]) {
-			i := 0
-			for b[i] == 0 {
-				i++
-			}
-			return corrupt("byte at file offset %#x is not zero, but belongs to nothing", from+uint64(i))
-		}
-		from += uint64(len(b))
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (w *writer) mapLazily(m *mapping, noReserve uint64) {
 		pieces = behind(pieces, pageSize)
 	}
 	for len(pieces) > 0 {
-		whole, n := stretch(pieces)
+		whole, n := stretch(pieces, w.p.limits[pieces[0].In].step)
 		if whole = w.p.limits[whole.In].cut(whole); whole.Len == 0 {
 			rest = append(rest, pieces[:n]...)
 			pieces = pieces[n:]
@@ -142,10 +142,10 @@ func (w *writer) mapLazily(m *mapping, noReserve uint64) {
 }
 
 // stretch is how much of the file can be mapped at once, from the first of the
-// pieces on, and how many of them that are.
-func stretch(pieces []image.Piece) (whole image.Piece, n int) {
+// pieces on, and how many of them that are. It looks no further when it is enough.
+func stretch(pieces []image.Piece, enough uint64) (whole image.Piece, n int) {
 	whole = pieces[0]
-	for n = 1; n < len(pieces); n++ {
+	for n = 1; n < len(pieces) && whole.Len < enough; n++ {
 		next, end := pieces[n], whole.Addr+whole.Len
 		if next.In != whole.In || next.Addr-next.Pos != whole.Addr-whole.Pos || next.Addr-end > lazyGap {
 			break

@@ -59,11 +59,16 @@ func restore(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { p.Close() }()
+	gaps := make(chan error, 1)
+	go func() { gaps <- p.verifyGaps(ctx) }() // beside the plan
 	c, err := p.compile()
+	if wrong := <-gaps; wrong != nil {
+		return fmt.Errorf("%s: %w", o.Path, wrong)
+	}
 	if err != nil {
 		return err
 	}
-	if err := p.image.VerifyAs(ctx, image.Verification{Workers: verifyWorkers, Progress: o.Progress, Into: p.unpack, Except: p.summed, NoGaps: p.lazy}); err != nil {
+	if err := p.image.VerifyAs(ctx, image.Verification{Workers: verifyWorkers, Progress: o.Progress, Into: p.unpack, Except: p.summed, NoGaps: true}); err != nil {
 		return fmt.Errorf("%s: %w", o.Path, err)
 	}
 	block, err := plan.Encode(c.plan, plan.Options{Park: c.park, ErrFD: c.errFD})
@@ -160,6 +165,14 @@ type preparation struct {
 // verifiesAsItReads reports whether the plan may find out that the image is
 // damaged: nothing must have been changed by then that would stay so.
 func (p *preparation) verifiesAsItReads() bool { return !p.files.context.Changes() }
+
+// verifyGaps looks at what belongs to nothing in the image, if memory is read.
+func (p *preparation) verifyGaps(ctx context.Context) error {
+	if p.lazy {
+		return nil
+	}
+	return p.image.VerifyGaps(ctx, verifyWorkers)
+}
 
 // prepare opens the image, compares it with the host, and makes its files.
 func prepare(o Options) (*preparation, error) {
