@@ -110,6 +110,7 @@ func cancelAtEachStep(t *testing.T, options func(*target, string) Options) {
 			t.Errorf("step %d: %v", n, err)
 		}
 		g.untouched(before)
+		g.end()
 	}
 }
 
@@ -201,6 +202,7 @@ func panicAtEachStep(t *testing.T, options func(*target, string) Options) {
 		}
 		intact(t, path)
 		g.untouched(before)
+		g.end()
 	}
 	g := start(t)
 	before := g.trace()

@@ -101,13 +101,16 @@ func startProgram(t *testing.T, attr *syscall.SysProcAttr, name string, args ...
 		cmd.Wait()
 		close(g.ended)
 	}()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		stdin.Close()
-		<-g.ended
-	})
+	t.Cleanup(g.end)
 	g.line()
 	return g
+}
+
+// end kills the program. Tests that start many do it early: each of them is busy.
+func (g *target) end() {
+	g.cmd.Process.Kill()
+	g.stdin.Close()
+	<-g.ended
 }
 
 // line gives the next line of the program.
