@@ -35,7 +35,10 @@ func (c *collector) handImage(to *ptrace.Twin, mem ptrace.Memory, at uint64) (*t
 		return nil, err
 	}
 	fd, err := receive(to, mem, at, uint64(there))
-	return &twinWriter{c: c, twin: to, fd: fd}, err
+	if err != nil {
+		return nil, err
+	}
+	return &twinWriter{c: c, twin: to, fd: fd}, nil
 }
 
 // sendImage sends the image into a socket of a process.

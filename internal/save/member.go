@@ -25,6 +25,7 @@ type member struct {
 	turn       *ptrace.Turn
 	asked      bool // for its attributes
 	twin       *ptrace.Twin
+	writer     *twinWriter // the twin, when it has the image; from the beginning, if it is a shadow
 	noTwin     error       // why there is none
 	early      []proc.VMA  // mappings with the flags that they had before
 	flagsLater bool        // the areas have not all their flags yet
@@ -254,6 +255,6 @@ func (m *member) copier(mem io.ReaderAt) *copier {
 func (m *member) endTwin() {
 	if m.twin != nil {
 		m.twin.Kill()
-		m.twin = nil
+		m.twin, m.writer = nil, nil
 	}
 }

@@ -149,7 +149,7 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	if m.s.shares.Memory == 0 && m.ahead == nil && !m.copiedAhead() && !m.c.before.little {
 		m.noTwin = m.makeTwin(in)
 	}
-	if m.twin == nil {
+	if m.twin == nil || m.writer != nil {
 		m.askItself(r)
 	}
 	return r.err

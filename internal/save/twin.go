@@ -17,6 +17,14 @@ func (m *member) makeTwin(in *ptrace.Injector) error {
 	if err := m.mayHaveTwin(); err != nil {
 		return err
 	}
+	if m.c.o.Then != ThenRun {
+		// It stands still until all is saved: no copy is needed.
+		if m.writer = m.c.makeShadow(in, m.frozen.mem); m.writer == nil {
+			return errors.New("no process can be made that shares its memory")
+		}
+		m.twin = m.writer.twin
+		return nil
+	}
 	twin, err := in.Twin()
 	if err != nil {
 		return err
@@ -100,11 +108,13 @@ func (m *member) laterMemory() io.ReaderAt {
 // copyTwin copies the memory of the twin.
 func (m *member) copyTwin(ctx context.Context) error {
 	rest := m.later
-	at, _ := m.twin.Scratch()
-	if total(rest) < twinLeast {
-		// It would take longer to hand it the image.
-	} else if w, err := m.c.handImage(m.twin, m.twin.Memory(), at); err == nil {
-		if rest, err = w.write(ctx, m.space(), m.p.Areas, rest); err != nil {
+	if m.writer == nil && total(rest) >= twinLeast { // else it would take longer to hand it the image
+		at, _ := m.twin.Scratch()
+		m.writer, _ = m.c.handImage(m.twin, m.twin.Memory(), at)
+	}
+	if m.writer != nil {
+		var err error
+		if rest, err = m.writer.write(ctx, m.space(), m.p.Areas, rest); err != nil {
 			return err
 		}
 	}

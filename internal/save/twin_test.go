@@ -8,23 +8,28 @@ import (
 )
 
 // TestLarge: memory that a twin writes by itself is in the image, with what the
-// twin may not read.
+// twin may not read; and so is that of a program that stands still for it.
 func TestLarge(t *testing.T) {
 	t.Parallel()
 	if largeWords*8 < 2*twinLeast {
 		t.Fatal("the test is too small")
 	}
-	g := start(t, "large")
-	path := destination(t)
-	result, err := Save(t.Context(), options(g, path))
-	if err != nil {
-		t.Fatal(err)
+	for _, then := range []Then{ThenRun, ThenStop, ThenKill} {
+		g := start(t, "large")
+		path := destination(t)
+		o := options(g, path)
+		o.Then = then
+		result, err := Save(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.NoTwin != nil {
+			t.Error(result.NoTwin)
+		}
+		verified(t, path)
+		holdsWords(t, path)
+		g.end()
 	}
-	if result.NoTwin != nil {
-		t.Fatal(result.NoTwin)
-	}
-	verified(t, path)
-	holdsWords(t, path)
 }
 
 // largeWords is how many words the program has in its mode large, each its own index.
