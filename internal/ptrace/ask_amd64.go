@@ -151,18 +151,18 @@ func (in *Injector) chain(list []Query) (n int, err error) {
 	if n == 0 {
 		return 0, nil
 	}
-	set := in.layout.sp - chainRoom
-	c.unblock(set)
-	b := make([]byte, 8*len(c.words))
-	for i, w := range c.words {
-		putWord(b[8*i:], w)
-	}
-	begin := in.layout.sp - uint64(len(b))
-	if err := in.write(begin, b); err != nil {
-		return 0, err
-	}
+	// The set of signals stands in front of the chain, whose length does not depend on
+	// where that is.
+	whole := c
+	whole.unblock(0)
+	begin := in.layout.sp - 8*uint64(len(whole.words))
+	c.unblock(begin - 8)
+	b := make([]byte, 8+8*len(c.words))
 	putWord(b, 1<<(in.quiet-1))
-	if err := in.write(set, b[:8]); err != nil {
+	for i, w := range c.words {
+		putWord(b[8+8*i:], w)
+	}
+	if err := in.write(begin-8, b); err != nil {
 		return 0, err
 	}
 	r := in.base

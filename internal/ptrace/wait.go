@@ -34,8 +34,8 @@ const (
 	firstSleep = 10 * time.Microsecond
 	lastSleep  = 2 * time.Millisecond
 	// A look at the state of a thread costs more than all else while it waits,
-	// just where all wait for a processor.
-	firstLook = lastSleep
+	// just where all wait for a processor, or for their turn.
+	firstLook = 10 * time.Millisecond
 	lastLook  = 50 * time.Millisecond
 )
 

@@ -33,11 +33,11 @@ func hasAction(sig int) bool {
 // decodeActions reads what actionCalls fetched. Actions that are the default in
 // every respect are left out; a default handler can come with flags
 // (SA_NOCLDWAIT) and a mask that the program can ask for.
-func decodeActions(b []byte) map[int]abi.SigAction {
+func decodeActions(w []uint64) map[int]abi.SigAction {
+	const words = abi.SigActionSize / 8
 	actions := map[int]abi.SigAction{}
 	for sig := 1; sig <= abi.NSig; sig++ {
-		w := b[(sig-1)*abi.SigActionSize:]
-		word := func(i int) uint64 { return binary.LittleEndian.Uint64(w[8*i:]) }
+		word := func(i int) uint64 { return w[(sig-1)*words+i] }
 		a := abi.SigAction{Handler: word(0), Flags: word(1), Restorer: word(2), Mask: word(3)}
 		if hasAction(sig) && a != (abi.SigAction{}) {
 			actions[sig] = a
@@ -66,56 +66,47 @@ func (m *member) askTwin(calls []ptrace.SystemCall) (err error) {
 	if _, err := m.twin.Memory().ReadAt(b, int64(at)); err != nil {
 		return fmt.Errorf("ask the copy of the process for its signal actions: %w", err)
 	}
-	m.p.Signals.Actions = decodeActions(b)
+	w := make([]uint64, len(b)/8)
+	for i := range w {
+		w[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	m.p.Signals.Actions = decodeActions(w)
 	return m.forkAnswers(attributes)
 }
 
-// askItself asks the process itself for the same.
-func (m *member) askItself(r *remote) {
-	const results = actionsSize // where those of forkCalls are, in scratch memory
-	var queries []ptrace.Query
-	ask := func(c ptrace.SystemCall, to uint64) {
-		queries = append(queries, ptrace.Query{Nr: c.Nr, Args: [3]uint64(c.Args[:3]), To: to})
+// itself asks the process itself for the same.
+func (q *questions) itself(m *member) {
+	const results = actionsSize / 8 // where those of forkCalls are, in words
+	var attributes [asksOfForks]ptrace.SystemCall
+	at := q.room(results+asksOfForks+1, func(w []uint64) error {
+		m.p.Signals.Actions = decodeActions(w[:results])
+		for sig, a := range m.p.Signals.Actions {
+			if a.Mask == unanswered && a.Restorer == unanswered {
+				return fmt.Errorf("ask the process for its signal actions: signal %d: no answer", sig)
+			}
+		}
+		for i := range attributes {
+			attributes[i].Result = int64(w[results+i])
+		}
+		thp, err := q.in.Call(attributes[askTHP].Nr, attributes[askTHP].Args[:]...)
+		var failed syscall.Errno
+		if attributes[askTHP].Result = int64(thp); errors.As(err, &failed) {
+			attributes[askTHP].Result = -int64(failed)
+		} else if err != nil {
+			return err
+		}
+		return m.forkAnswers(attributes[:])
+	})
+	add := func(c ptrace.SystemCall, to uint64) {
+		q.queries = append(q.queries, ptrace.Query{Nr: c.Nr, Args: [3]uint64(c.Args[:3]), To: to})
 	}
-	for _, c := range actionCalls(r.scratch) {
-		ask(c, 0)
+	for _, c := range actionCalls(at) {
+		add(c, 0)
 	}
-	attributes := forkCalls(r.scratch + results + 8*asksOfForks)
+	attributes = forkCalls(at + 8*(results+asksOfForks))
 	for i, c := range attributes {
 		if i != askTHP { // whose other arguments have to be zero
-			ask(c, r.scratch+results+8*uint64(i))
+			add(c, at+8*uint64(results+i))
 		}
 	}
-	b := blank(results/8 + asksOfForks)
-	if r.err == nil {
-		r.err = r.in.WriteScratch(0, b)
-	}
-	if r.err == nil {
-		r.err = ptrace.Ask([]*ptrace.Injector{r.in}, func(*ptrace.Injector) []ptrace.Query { return queries })
-	}
-	if r.err == nil {
-		r.err = r.in.ReadScratch(0, b)
-	}
-	if r.err != nil {
-		return
-	}
-	m.p.Signals.Actions = decodeActions(b)
-	for sig, a := range m.p.Signals.Actions {
-		if a.Mask == unanswered && a.Restorer == unanswered {
-			r.err = fmt.Errorf("ask the process for its signal actions: signal %d: no answer", sig)
-			return
-		}
-	}
-	for i := range attributes {
-		attributes[i].Result = int64(binary.LittleEndian.Uint64(b[results+8*i:]))
-	}
-	thp, err := r.in.Call(attributes[askTHP].Nr, attributes[askTHP].Args[:]...)
-	var failed syscall.Errno
-	if attributes[askTHP].Result = int64(thp); errors.As(err, &failed) {
-		attributes[askTHP].Result = -int64(failed)
-	} else if err != nil {
-		r.err = err
-		return
-	}
-	r.err = m.forkAnswers(attributes[:])
 }

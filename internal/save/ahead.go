@@ -183,7 +183,7 @@ func (c *collector) addAhead(s *subject) error {
 		return nil
 	}
 	if len(c.before.subjects) > 1 {
-		cow, err := findShared(s.proc, vmas)
+		_, cow, err := findShared(s.proc, vmas, false)
 		if err != nil {
 			return err
 		}

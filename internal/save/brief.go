@@ -116,9 +116,10 @@ func (c *collector) orphansPass(f *frozenTree, p *frozen) (bool, error) {
 // isSubreaper asks whether the orphans among a process's descendants become its
 // children.
 func isSubreaper(in *ptrace.Injector) (bool, error) {
-	r, p := newRemote(in), image.Process{}
-	r.own(&p)
-	return p.Attributes.Subreaper, r.err
+	q, p := newQuestions(in), image.Process{}
+	q.own(&p)
+	err := askAll([]*questions{q})
+	return p.Attributes.Subreaper, err
 }
 
 // injected makes the first thread of a frozen process ready for calls, which do

@@ -102,28 +102,6 @@ func (c *collector) collect(ctx context.Context) error {
 	return c.identify()
 }
 
-// askAndDescribe lets the processes tell what only they can, and reads what /proc
-// tells meanwhile: while processes are asked, they are mostly waited for. But an
-// incremental save gives them descriptors.
-func (c *collector) askAndDescribe(ctx context.Context) (err error) {
-	described := make(chan outcome, 1)
-	describe := func() { described <- call(c.describe) }
-	if c.inc == nil {
-		go describe()
-	}
-	if err = c.states(); c.inc != nil {
-		go describe()
-	}
-	err = errors.Join(err, aside(ctx, &c.beat, stallLimit, func() error { return (<-described).result() }))
-	if err != nil {
-		return err
-	}
-	for _, m := range c.members {
-		m.complete()
-	}
-	return nil
-}
-
 // each does something with all processes, and says with which of them it failed.
 func (c *collector) each(do func(*member) error) error {
 	for _, m := range c.members {
@@ -196,17 +174,6 @@ func (c *collector) look() error {
 		return err
 	}
 	return c.findParents()
-}
-
-// describe reads from /proc what is not needed to ask the processes.
-func (c *collector) describe() (err error) {
-	if err := c.together((*member).describe); err != nil {
-		return err
-	}
-	if c.files, err = openFiles(c.subjects()...); err != nil {
-		return err
-	}
-	return c.files.listDescriptors()
 }
 
 // findParents finds out which threads have made the processes.
@@ -387,21 +354,6 @@ func (c *collector) finishTwins(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// confirmFlags looks once more at the flags of mappings that were read before the
-// processes were frozen.
-func (c *collector) confirmFlags(ctx context.Context) error {
-	return aside(ctx, &c.beat, stallLimit, func() error {
-		err := c.together(func(m *member) error {
-			if m.early == nil {
-				return nil
-			}
-			m.takeFlags(m.early)
-			return m.confirmDropped()
-		})
-		return errors.Join(err, c.refusal())
-	})
 }
 
 func (c *collector) endTwins() {

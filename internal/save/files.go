@@ -132,9 +132,11 @@ func (f *files) addDescriptor(t *table, d *kind.Desc) error {
 
 // describe says what the descriptors of the table are.
 func (t *table) describe() (all []*kind.Desc, err error) {
-	fds, err := t.s.proc.FDs()
-	if err != nil {
-		return nil, err
+	fds := t.s.fds
+	if !t.s.still {
+		if fds, err = t.s.proc.FDs(); err != nil {
+			return nil, err
+		}
 	}
 	for _, fd := range fds {
 		d, err := describeFD(t.s.proc, fd)

@@ -271,6 +271,21 @@ func useEarly(early, vmas []proc.VMA) bool {
 	return true
 }
 
+// confirmFlags looks once more at the flags of mappings that were read before the
+// processes were frozen.
+func (c *collector) confirmFlags(ctx context.Context) error {
+	return aside(ctx, &c.beat, stallLimit, func() error {
+		err := c.together(func(m *member) error {
+			if m.early == nil {
+				return nil
+			}
+			m.takeFlags(m.early)
+			return m.confirmDropped()
+		})
+		return errors.Join(err, c.refusal())
+	})
+}
+
 // errDroppable says that memory of the program was taken for ordinary and is
 // droppable.
 var errDroppable = errors.New("the program mapped droppable memory (MAP_DROPPABLE) while it was being saved")

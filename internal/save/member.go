@@ -25,14 +25,15 @@ type member struct {
 	turn       *ptrace.Turn
 	asked      bool // for its attributes
 	twin       *ptrace.Twin
-	writer     *twinWriter // the twin, when it has the image; from the beginning, if it is a shadow
-	noTwin     error       // why there is none
-	early      []proc.VMA  // mappings with the flags that they had before
-	flagsLater bool        // the areas have not all their flags yet
-	flags      *laterFlags // they are being read
-	ahead      *ahead      // what was copied of it while it ran
-	changes    *changes    // since then
-	cow        []cowPages
+	writer     *twinWriter  // the twin, when it has the image; from the beginning, if it is a shadow
+	noTwin     error        // why there is none
+	early      []proc.VMA   // mappings with the flags that they had before
+	flagsLater bool         // the areas have not all their flags yet
+	flags      *laterFlags  // they are being read
+	ahead      *ahead       // what was copied of it while it ran
+	changes    *changes     // since then
+	private    []image.Run  // pages that are its own; nil: nobody has looked
+	cow        []cowPages   // of these, what others may have as well
 	touched    []image.Run  // memory that injected calls used
 	stored     []image.Run  // all of its memory that is in the image
 	same       []image.Same // of that, what is an earlier process's
@@ -57,7 +58,9 @@ func (m *member) explain(err error) error {
 
 // look reads from /proc what the frozen process is.
 func (m *member) look() (err error) {
-	m.s, err = look(m.c.kin.fs, m.frozen.pid)
+	if m.s, err = look(m.c.kin.fs, m.frozen.pid); err == nil {
+		m.s.still = m.c.inc == nil
+	}
 	return err
 }
 
@@ -70,9 +73,9 @@ func (m *member) findVMAs() (err error) {
 		return err
 	}
 	if m.mayShare() && !m.c.before.little {
-		m.cow, err = findShared(m.s.proc, m.vmas)
+		return m.findShared()
 	}
-	return err
+	return nil
 }
 
 // mayShare reports whether other processes may have pages of this one.
@@ -89,10 +92,16 @@ func (m *member) describe() error {
 	if err := m.s.describe(&m.told); err != nil {
 		return err
 	}
-	var err error
 	if m.mayShare() && m.c.before.little { // no twins will have all of it
-		m.cow, err = findShared(m.s.proc, m.vmas)
+		return m.findShared()
 	}
+	return nil
+}
+
+// findShared finds the pages that are the process's own, and those of them that others
+// may have as well.
+func (m *member) findShared() (err error) {
+	m.private, m.cow, err = findShared(m.s.proc, m.vmas, m.s.status.VmRSS <= earlySize)
 	return err
 }
 
@@ -178,12 +187,19 @@ func (m *member) findMemory() error {
 	if m.c.frozen.freed {
 		of = m.c.kin.fs.Process(m.twin.Tid())
 	}
+	t := m.c.inc.of(m)
+	if t == nil && m.private != nil && m.c.before.little {
+		// Nothing has changed since but what injected calls have written, and that
+		// was put back.
+		var err error
+		m.runs, err = findRuns(visitRuns(m.private), m.p.Areas, len(m.c.objects) > 0)
+		return err
+	}
 	scanner, err := newPageScanner(of)
 	if err != nil {
 		return err
 	}
 	defer scanner.Close()
-	t := m.c.inc.of(m)
 	for i := range m.p.Areas {
 		a := &m.p.Areas[i]
 		if t != nil && tracked(a) {

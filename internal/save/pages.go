@@ -53,6 +53,35 @@ func (s *pageScanner) private(start, end uint64, visit func(start, end uint64)) 
 	return s.read(start, end, visit)
 }
 
+// everywhere lists the private pages of all mappings whose memory is a process's own.
+// If the process is small, all are looked at together.
+func (s *pageScanner) everywhere(vmas []proc.VMA, small bool) (runs []image.Run, err error) {
+	add := func(start, end uint64) { runs = append(runs, image.Run{Start: start, Len: end - start}) }
+	var own []image.Run
+	for i := range vmas {
+		v := &vmas[i]
+		if k := kindOf(v); (k == image.Anonymous || k == image.PrivateFile) && v.Start < uint64(image.MaxAddr) {
+			own = append(own, image.Run{Start: v.Start, Len: v.Size()})
+		}
+	}
+	if len(own) == 0 {
+		return nil, nil
+	}
+	if small && !s.noScan {
+		last := own[len(own)-1]
+		err := s.scan(own[0].Start, last.Start+last.Len, sys.PagePresent|sys.PageSwapped, add)
+		if s.noScan = errors.Is(err, syscall.ENOTTY); !s.noScan {
+			return intersect(runs, own), err
+		}
+	}
+	for _, r := range own {
+		if err := s.private(r.Start, r.Start+r.Len, add); err != nil {
+			return nil, err
+		}
+	}
+	return runs, nil
+}
+
 // any reports whether there is a page that private would visit. It is an error
 // on kernels before 6.7.
 func (s *pageScanner) any(start, end uint64) (bool, error) {
@@ -75,7 +104,7 @@ func (s *pageScanner) huge(start, end uint64, visit func(start, end uint64)) err
 
 func (s *pageScanner) scan(start, end, anyOf uint64, visit func(start, end uint64)) error {
 	if s.buf == nil {
-		s.buf = make([]sys.PageRegion, 1024)
+		s.buf = make([]sys.PageRegion, 256)
 	}
 	most := uint64(0)
 	if s.gentle {
@@ -142,6 +171,16 @@ func (s *pageScanner) read(start, end uint64, visit func(start, end uint64)) err
 
 // visitPages calls visit for pages of [start, end), as pageScanner.private does.
 type visitPages func(start, end uint64, visit func(start, end uint64)) error
+
+// visitRuns is a visitPages of what is known.
+func visitRuns(runs []image.Run) visitPages {
+	return func(start, end uint64, visit func(start, end uint64)) error {
+		for _, r := range within(runs, image.Run{Start: start, Len: end - start}) {
+			visit(r.Start, r.Start+r.Len)
+		}
+		return nil
+	}
+}
 
 // findRuns lists what of the process's memory goes into the image, sorted by
 // address, each run inside one area. Shared anonymous memory may be stored by

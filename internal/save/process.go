@@ -2,15 +2,18 @@ package save
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
+	"ckpt/internal/sys"
 )
 
 // subject is a process that is to be saved, as /proc shows it at one moment.
@@ -25,6 +28,10 @@ type subject struct {
 	comm       string // of the leader
 	start      uint64 // of the leader: with the pid it names the process for good
 	leaderDead bool
+	fds        []int // descriptors
+	exe, cwd   proc.Link
+	still      bool                 // it is frozen, and nobody gives it descriptors
+	tracer     int                  // a thread of ours, by which it is frozen
 	heldBy     int                  // another engine, which saves it right now
 	hidden     bool                 // it may not be looked into, though it is our user's
 	zombie     bool                 // it has ended, but its parent has not waited for it
@@ -78,15 +85,19 @@ func look(pfs proc.FS, pid int) (*subject, error) {
 		s.refuse("process", fmt.Sprintf("is a thread of process %d", s.status.Tgid), "save that one")
 		return s, nil
 	}
-	_, fds := s.proc.FDs()
-	_, exe := s.proc.Exe() // even root may not, in a container that keeps its first process to itself
-	if errors.Is(fds, fs.ErrPermission) || errors.Is(exe, fs.ErrPermission) {
+	var noFDs, noExe error
+	s.fds, noFDs = s.proc.FDs()
+	s.exe, noExe = s.proc.Exe() // even root may not, in a container that keeps its first process to itself
+	if errors.Is(noFDs, fs.ErrPermission) || errors.Is(noExe, fs.ErrPermission) {
 		// One that is ending belongs to root for a moment.
 		if st, err := s.proc.Status(); err != nil || st.Over() {
 			return nil, ended(pid)
 		}
 		s.refuseForeign()
 		return s, nil
+	}
+	if err := cmp.Or(noFDs, noExe); err != nil {
+		return nil, gone(pid, err)
 	}
 	if pid == os.Getpid() {
 		s.refuse("process", "is this very ckpt", "run ckpt from outside of what it saves")
@@ -151,18 +162,29 @@ func (s *subject) checkExecutable() error {
 	return nil
 }
 
+// namespaces are those that a process is to have in common with us.
+var namespaces = [...]struct{ file, what string }{
+	{"mnt", "mount"}, {"pid", "pid"}, {"user", "user"}, {"net", "network"}, {"ipc", "IPC"}, {"uts", "UTS (host name)"},
+}
+
+// ourNamespaces are ours, which never change; those that can not be read are empty.
+var ourNamespaces = sync.OnceValue(func() (ours [len(namespaces)]string) {
+	for i, ns := range namespaces {
+		ours[i], _ = os.Readlink("/proc/self/ns/" + ns.file)
+	}
+	return ours
+})
+
 // checkPlace refuses a process that sees other files or ids than we do.
 func (s *subject) checkPlace() error {
-	for _, ns := range []struct{ file, what string }{
-		{"mnt", "mount"}, {"pid", "pid"}, {"user", "user"}, {"net", "network"}, {"ipc", "IPC"}, {"uts", "UTS (host name)"},
-	} {
+	for i, ns := range namespaces {
 		theirs, err := os.Readlink(s.proc.Path("ns/" + ns.file))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a kernel without them
 		} else if err != nil {
 			return fmt.Errorf("look at the namespaces of process %d: %w", s.pid, err)
 		}
-		if ours, err := os.Readlink("/proc/self/ns/" + ns.file); err == nil && ours != theirs {
+		if ours := ourNamespaces()[i]; ours != "" && ours != theirs {
 			s.refuse("process", "is in another "+ns.what+" namespace, perhaps a container", "run ckpt inside it, to save and to restore (nsenter)")
 			return nil
 		}
@@ -174,12 +196,11 @@ func (s *subject) checkPlace() error {
 	if root.Path != "/" {
 		s.refuse("process", "has another root directory: "+root.Path, "run ckpt inside it, to save and to restore (chroot)")
 	}
-	cwd, err := s.proc.Cwd()
-	if err != nil {
+	if s.cwd, err = s.proc.Cwd(); err != nil {
 		return err
 	}
-	if cwd.Deleted {
-		s.refuse("working directory", cwd.Path+" was deleted", "create it again and chdir into it")
+	if s.cwd.Deleted {
+		s.refuse("working directory", s.cwd.Path+" was deleted", "create it again and chdir into it")
 	}
 	return nil
 }
@@ -197,15 +218,8 @@ func (s *subject) describe(p *image.Process) error {
 		EnvStart: image.Addr(s.stat.EnvStart), EnvEnd: image.Addr(s.stat.EnvEnd),
 	}
 	p.Attributes.NoNewPrivs = s.status.NoNewPrivs
-	exe, err := s.proc.Exe()
-	if err != nil {
-		return err
-	}
-	cwd, err := s.proc.Cwd()
-	if err != nil {
-		return err
-	}
-	p.Exe, p.Cwd = exe.Path, cwd.Path
+	p.Exe, p.Cwd = s.exe.Path, s.cwd.Path
+	var err error
 	if p.Args, err = s.proc.Cmdline(); err != nil {
 		return err
 	}
@@ -214,7 +228,7 @@ func (s *subject) describe(p *image.Process) error {
 		return err
 	}
 	p.Auxv = auxv.Raw
-	limits, err := s.proc.Limits()
+	limits, err := s.limits()
 	if err != nil {
 		return err
 	}
@@ -226,6 +240,17 @@ func (s *subject) describe(p *image.Process) error {
 	}
 	p.Attributes.OOMScoreAdj, err = s.proc.OOMScoreAdj()
 	return err
+}
+
+// limits are the process's resource limits. It is quicker to ask for them than to read
+// them, but not always allowed.
+func (s *subject) limits() (limits [16]proc.Limit, err error) {
+	for i := range limits {
+		if limits[i].Cur, limits[i].Max, err = sys.LimitOf(s.proc.PID, i); err != nil {
+			return s.proc.Limits()
+		}
+	}
+	return limits, nil
 }
 
 func (s *subject) credentials() image.Credentials {

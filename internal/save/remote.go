@@ -1,7 +1,6 @@
 package save
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -60,9 +59,6 @@ func (r *remote) words(n int) []uint64 {
 	return w
 }
 
-// unanswered is what is in scratch memory before queries: none answers that.
-const unanswered = ^uint64(0)
-
 // ask makes the process execute queries, and reads so many words of answers. A
 // query's destination is scratch memory.
 func (r *remote) ask(what string, words int, queries ...ptrace.Query) []uint64 {
@@ -79,27 +75,28 @@ func (r *remote) ask(what string, words int, queries ...ptrace.Query) []uint64 {
 	return w
 }
 
-// blank is scratch memory of so many words without answers.
-func blank(words int) []byte { return bytes.Repeat([]byte{0xff}, 8*words) }
-
 // timerWords is the length of struct itimerval and struct itimerspec.
 const timerWords = 4
 
-// own fetches what belongs to the process and that a twin of it does not have:
-// its setitimer(2) timers, and whether orphans come to it.
-func (r *remote) own(p *image.Process) {
-	var queries []ptrace.Query
-	for which := range uint64(3) {
-		queries = append(queries, ptrace.Query{Nr: abi.SysGetitimer, Args: [3]uint64{which, r.scratch + which*8*timerWords}})
-	}
+// own asks for what belongs to the process and that a twin of it does not have: its
+// setitimer(2) timers, and whether orphans come to it.
+func (q *questions) own(p *image.Process) {
 	const subreaper = 3 * timerWords
-	queries = append(queries, ptrace.Query{Nr: abi.SysPrctl, Args: [3]uint64{abi.PrGetChildSubreaper, r.scratch + 8*subreaper}})
-	w := r.ask("interval timers", subreaper+1, queries...)
-	for i := range p.Timers.Interval {
-		t := w[i*timerWords:]
-		p.Timers.Interval[i] = image.IntervalTimer{Interval: int64(t[0])*1e6 + int64(t[1]), Value: int64(t[2])*1e6 + int64(t[3])}
+	at := q.room(subreaper+1, func(w []uint64) error {
+		if slices.Contains(w, unanswered) {
+			return errors.New("ask the process for its interval timers: no answer")
+		}
+		for i := range p.Timers.Interval {
+			t := w[i*timerWords:]
+			p.Timers.Interval[i] = image.IntervalTimer{Interval: int64(t[0])*1e6 + int64(t[1]), Value: int64(t[2])*1e6 + int64(t[3])}
+		}
+		p.Attributes.Subreaper = int32(w[subreaper]) != 0
+		return nil
+	})
+	for which := range uint64(3) {
+		q.ask(abi.SysGetitimer, which, at+which*8*timerWords)
 	}
-	p.Attributes.Subreaper = int32(w[subreaper]) != 0
+	q.ask(abi.SysPrctl, abi.PrGetChildSubreaper, at+8*subreaper)
 }
 
 // timersAtOnce is how many timers' answers scratch memory has room for.
@@ -135,41 +132,35 @@ func (r *remote) posixTimer(t proc.Timer, left []uint64) image.POSIXTimer {
 	return p
 }
 
-// askThreads fetches what only threads themselves can tell, all at the same time,
-// answers one after the other so that they are read once.
-func askThreads(pfs proc.FS, ins []*ptrace.Injector, to []image.Thread) error {
+// thread asks for what only a thread itself can tell.
+func (q *questions) thread(t *image.Thread) {
 	const stack, tid, signal, words = 0, 3, 4, 5
-	for _, in := range ins {
-		if err := in.WriteScratch(0, blank(words)); err != nil {
-			return err
-		}
-	}
-	err := ptrace.Ask(ins, func(in *ptrace.Injector) []ptrace.Query {
-		at, _ := in.Scratch()
-		return []ptrace.Query{
-			{Nr: abi.SysSigaltstack, Args: [3]uint64{0, at + 8*stack}},
-			{Nr: abi.SysPrctl, Args: [3]uint64{abi.PrGetTIDAddress, at + 8*tid}},
-			{Nr: abi.SysPrctl, Args: [3]uint64{abi.PrGetPDeathSig, at + 8*signal}},
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for i, in := range ins {
-		r, t := newRemote(in), &to[i]
-		w := r.words(words)
+	at := q.room(words, func(w []uint64) error {
 		t.AltStack = abi.StackT{SP: w[stack], Flags: int32(w[stack+1]), Size: w[stack+2]}
 		t.PDeathSig = int(int32(w[signal]))
-		if r.err == nil && (w[stack+2] == unanswered || w[signal] == unanswered) {
-			r.err = fmt.Errorf("ask thread %d for its alternate signal stack and parent death signal: no answer", t.TID)
+		if w[stack+2] == unanswered || w[signal] == unanswered {
+			return fmt.Errorf("ask thread %d for its alternate signal stack and parent death signal: no answer", t.TID)
 		}
 		// Kernels without CONFIG_CHECKPOINT_RESTORE do not tell.
 		if t.TIDAddress = image.Addr(w[tid]); w[tid] == unanswered {
 			t.TIDAddress = 0
 		}
-		if r.err != nil {
-			return r.err
-		}
+		return nil
+	})
+	q.ask(abi.SysSigaltstack, 0, at+8*stack)
+	q.ask(abi.SysPrctl, abi.PrGetTIDAddress, at+8*tid)
+	q.ask(abi.SysPrctl, abi.PrGetPDeathSig, at+8*signal)
+}
+
+// askThreads fetches what only threads themselves can tell, all at the same time.
+func askThreads(pfs proc.FS, ins []*ptrace.Injector, to []image.Thread) error {
+	all := make([]*questions, len(ins))
+	for i, in := range ins {
+		all[i] = newQuestions(in)
+		all[i].thread(&to[i])
+	}
+	if err := askAll(all); err != nil {
+		return err
 	}
 	return timerSlack(pfs, ins, to)
 }

@@ -46,34 +46,47 @@ const (
 	pagemapArmed = 1 << 57
 )
 
-// findShared finds the pages of a process that others may have as well. There
-// must be no twins yet, which have all of them.
-func findShared(p proc.Process, vmas []proc.VMA) ([]cowPages, error) {
+// findShared finds the pages that are a process's own, and those of them that others may
+// have as well. There must be no twins yet, which have all of them. small is that of
+// pageScanner.everywhere.
+func findShared(p proc.Process, vmas []proc.VMA, small bool) (private []image.Run, shared []cowPages, err error) {
 	scanner, err := newPageScanner(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer scanner.Close()
+	if private, err = scanner.everywhere(vmas, small); err == nil {
+		shared, err = scanner.shared(private)
+	}
+	return private, shared, err
+}
+
+// shared finds those of private pages that others may have as well.
+func (s *pageScanner) shared(private []image.Run) ([]cowPages, error) {
 	var all []cowPages
-	var failed error
-	for i := range vmas {
-		v := &vmas[i]
-		if k := kindOf(v); k != image.Anonymous && k != image.PrivateFile || v.Start >= uint64(image.MaxAddr) {
-			continue
+	for len(private) > 0 {
+		// What lies close together is read at once.
+		n, start, end := 1, private[0].Start, private[0].Start+private[0].Len
+		for n < len(private) && private[n].Start-end < sharedGap {
+			end = private[n].Start + private[n].Len
+			n++
 		}
-		err := scanner.private(v.Start, v.End, func(start, end uint64) {
-			entries, err := scanner.entries(start, end)
-			if err != nil {
-				failed = err
-			}
-			all = appendShared(all, start, entries)
-		})
-		if err = cmp.Or(err, failed); err != nil {
+		entries, err := s.entries(start, end)
+		if err != nil {
 			return nil, err
 		}
+		for _, r := range private[:n] {
+			at := (r.Start - start) / pageSize
+			all = appendShared(all, r.Start, entries[at:at+r.Len/pageSize])
+		}
+		private = private[n:]
 	}
 	return all, nil
 }
+
+// sharedGap is how much memory without private pages, in bytes, takes less time than
+// another call.
+const sharedGap = 32 * pageSize
 
 // appendShared appends those of the pages from start on that others may have.
 func appendShared(all []cowPages, start uint64, entries []uint64) []cowPages {

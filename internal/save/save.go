@@ -66,6 +66,7 @@ const saveTries = 3
 
 func save(ctx context.Context, o Options) (*Result, error) {
 	begin := time.Now()
+	defer keepGarbage()()
 	w, err := image.Create(ctx, o.Path)
 	if errors.Is(err, context.Canceled) {
 		return nil, err

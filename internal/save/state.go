@@ -2,6 +2,7 @@ package save
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,39 @@ import (
 	"ckpt/internal/proc"
 	"ckpt/internal/ptrace"
 )
+
+// askAndDescribe lets the processes tell what only they can, and reads what /proc
+// tells meanwhile: while processes are asked, they are mostly waited for. But an
+// incremental save gives them descriptors.
+func (c *collector) askAndDescribe(ctx context.Context) (err error) {
+	described := make(chan outcome, 1)
+	describe := func() { described <- call(c.describe) }
+	if c.inc == nil {
+		go describe()
+	}
+	if err = c.states(); c.inc != nil {
+		go describe()
+	}
+	err = errors.Join(err, aside(ctx, &c.beat, stallLimit, func() error { return (<-described).result() }))
+	if err != nil {
+		return err
+	}
+	for _, m := range c.members {
+		m.complete()
+	}
+	return nil
+}
+
+// describe reads from /proc what is not needed to ask the processes.
+func (c *collector) describe() (err error) {
+	if err := c.together((*member).describe); err != nil {
+		return err
+	}
+	if c.files, err = openFiles(c.subjects()...); err != nil {
+		return err
+	}
+	return c.files.listDescriptors()
+}
 
 // statesAtOnce is how many processes are asked at the same time. More than that
 // the processors are not kept busier.
@@ -126,8 +160,20 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	m.lend(in)
+	twin := m.s.shares.Memory == 0 && m.ahead == nil && !m.copiedAhead() && !m.c.before.little
+	first := newQuestions(in)
+	first.own(p)
+	first.thread(&p.Threads[0])
+	if !twin {
+		first.itself(m)
+	}
+	if err := askAll([]*questions{first}); err != nil {
+		return err
+	}
+	if err := timerSlack(m.c.kin.fs, []*ptrace.Injector{in}, p.Threads[:1]); err != nil {
+		return err
+	}
 	r := newRemote(in)
-	r.own(p)
 	for _, timer := range timers {
 		if timer.Clock == abi.ClockThreadCPUTime && len(p.Threads) > 1 {
 			m.s.refuse(fmt.Sprintf("timer %d", timer.ID), "measures the processor time of one thread, and the kernel does not tell of which", "")
@@ -139,20 +185,19 @@ func (m *member) inject(timers []proc.Timer) (err error) {
 	if r.err != nil {
 		return r.err
 	}
-	if err := askThreads(m.c.kin.fs, []*ptrace.Injector{in}, p.Threads[:1]); err != nil {
-		return err
-	}
 	if err := m.injectOthers(in, o, p.Threads); err != nil {
 		return err
 	}
 	m.c.inc.track(m, in)
-	if m.s.shares.Memory == 0 && m.ahead == nil && !m.copiedAhead() && !m.c.before.little {
-		m.noTwin = m.makeTwin(in)
+	if !twin {
+		return nil
 	}
-	if m.twin == nil || m.writer != nil {
-		m.askItself(r)
+	if m.noTwin = m.makeTwin(in); m.twin != nil && m.writer == nil {
+		return nil // it was asked
 	}
-	return r.err
+	instead := newQuestions(in)
+	instead.itself(m)
+	return askAll([]*questions{instead})
 }
 
 // injector makes the process's first thread ready for injected calls.

@@ -80,9 +80,13 @@ func (s *subject) checkThreads(pfs proc.FS) error {
 // checkThread refuses what stands against any thread.
 func (s *subject) checkThread(pfs proc.FS, tid int, st *proc.Status) {
 	name := s.thread(tid)
-	if n := st.TracerPid; n != 0 && !ours(pfs, n) && engine(pfs, n) {
+	switch n := st.TracerPid; {
+	case n == 0, n == s.tracer:
+	case ours(pfs, n):
+		s.tracer = n
+	case engine(pfs, n):
 		s.heldBy = n
-	} else if n != 0 && !ours(pfs, n) {
+	default:
 		tracer, _ := pfs.Process(n).Comm() // only for the message
 		s.refuse(name, fmt.Sprintf("is being traced by %s (%d)", tracer, n), "let the debugger detach")
 	}

@@ -19,9 +19,13 @@ const (
 
 // Limit is a resource limit of this process, see prlimit(2). The soft limit of
 // open files is one that the Go runtime has raised.
-func Limit(resource int) (cur, max uint64, err error) {
+func Limit(resource int) (cur, max uint64, err error) { return LimitOf(0, resource) }
+
+// LimitOf is Limit of another process. EPERM: it has another user or group, and we have
+// no CAP_SYS_RESOURCE.
+func LimitOf(pid, resource int) (cur, max uint64, err error) {
 	var l unix.Rlimit
-	if err := unix.Prlimit(0, resource, nil, &l); err != nil {
+	if err := unix.Prlimit(pid, resource, nil, &l); err != nil {
 		return 0, 0, os.NewSyscallError("prlimit64", err)
 	}
 	return l.Cur, l.Max, nil
