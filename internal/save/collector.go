@@ -35,7 +35,6 @@ type collector struct {
 	files      *files
 	manifest   image.Manifest
 	beat       beat
-	small      sync.Pool // buffers of copyLittle
 
 	laidOut bool
 	total   int64 // bytes of memory to be copied
@@ -232,16 +231,23 @@ func (c *collector) contents(ctx context.Context) (err error) {
 	if err := c.copyObjects(ctx); err != nil {
 		return err
 	}
-	if len(c.members) > 1 && c.before.little {
-		return c.together(func(m *member) error {
-			m.p.Descriptors = c.files.descriptors(m.s)
+	little := c.before.shelf != nil
+	err = c.together(func(m *member) error {
+		m.p.Descriptors = c.files.descriptors(m.s)
+		if little && m.ahead == nil {
 			return m.copyLittle(ctx)
-		})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return c.each(func(m *member) error {
-		m.p.Descriptors = c.files.descriptors(m.s)
-		if m.changes != nil && m.changes.pages == nil && m.twin == nil {
+		switch {
+		case m.changes != nil && m.changes.pages == nil && m.twin == nil:
 			return m.putChanges(ctx, m.frozen.mem)
+		case little:
+			return nil
 		}
 		return m.copyFrozen(ctx)
 	})
@@ -335,6 +341,9 @@ func (c *collector) noTwin() error {
 // finishTwins takes from the twins what was not taken while the processes stood
 // still.
 func (c *collector) finishTwins(ctx context.Context) error {
+	if err := c.emptyShelf(ctx); err != nil {
+		return err
+	}
 	if err := c.confirmFlags(ctx); err != nil {
 		return err
 	}

@@ -102,13 +102,19 @@ func (c *copier) piece(r image.Run, buf []byte) error {
 	if err != nil {
 		return err
 	}
+	return c.put(r, buf[:n])
+}
+
+// put puts what was read of a run into the image; behind that there is nothing.
+func (c *copier) put(r image.Run, buf []byte) error {
+	n := len(buf)
 	if rest := r.Len - uint64(n); rest > 0 {
 		if err := c.image.SkipMemory(r.Start+uint64(n), rest); err != nil {
 			return err
 		}
 	}
 	if n > 0 {
-		if err := c.image.WriteMemory(r.Start, buf[:n]); err != nil {
+		if err := c.image.WriteMemory(r.Start, buf); err != nil {
 			return &StoreError{c.path, err}
 		}
 	}

@@ -133,7 +133,7 @@ func (f *files) addDescriptor(t *table, d *kind.Desc) error {
 // describe says what the descriptors of the table are.
 func (t *table) describe() (all []*kind.Desc, err error) {
 	fds := t.s.fds
-	if !t.s.still {
+	if !t.s.still || fds == nil {
 		if fds, err = t.s.proc.FDs(); err != nil {
 			return nil, err
 		}

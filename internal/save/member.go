@@ -40,6 +40,7 @@ type member struct {
 	runs       []image.Run  // and what is its own
 	kept       []image.Run  // what is in the base of an incremental image, and in no other list
 	delta      []image.Run  // of its own, what was copied ahead for an incremental image
+	shelved    []shelved    // of its own, what is to be written when it runs again
 	now, later []image.Run  // of that, what is to be copied while it is frozen, and what the twin holds as well
 }
 
@@ -246,16 +247,6 @@ func (m *member) copyFrozen(ctx context.Context) error {
 		return nil
 	}
 	return m.copier(m.frozen.mem).copy(ctx, m.now)
-}
-
-// copyLittle is copyFrozen of little memory, while others do the same.
-func (m *member) copyLittle(ctx context.Context) error {
-	if len(m.now) == 0 {
-		return nil
-	}
-	buf := m.c.small.Get().(*[copyPiece]byte)
-	defer m.c.small.Put(buf)
-	return inPieces(ctx, [][]byte{buf[:]}, m.now, m.copier(m.frozen.mem).piece)
 }
 
 // space is where the memory of the process goes.

@@ -19,8 +19,9 @@ type prepared struct {
 	host      image.Host // all but what describeThread adds
 	codes     map[int]ptrace.Gadgets
 	buffers   [copyWorkers][]byte
-	noRoom    error // why there is too little memory for twins
-	little    bool  // to save: copying it takes no longer than making twins
+	noRoom    error  // why there is too little memory for twins
+	little    bool   // to save: copying it takes no longer than making twins
+	shelf     *shelf // nil: for one process it does not pay
 }
 
 // preparing is a preparation under way.
@@ -49,6 +50,12 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 	p, need := &w.p, uint64(0)
 	p.subjects = subjects
 	p.start, p.codes = subjects[0].start, map[int]ptrace.Gadgets{w.root: w.code}
+	size := uint64(0)
+	size, p.little = isLittle(subjects)
+	if p.little && len(subjects) > 1 {
+		w.ended.Go(func() { p.shelf = newShelf(size + size/4) })
+	}
+	known := []ptrace.Gadgets{w.code}
 	for _, s := range subjects {
 		p.relatives = append(p.relatives, relative{s.pid, s.stat.PPid})
 		if s.zombie {
@@ -56,14 +63,14 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 		}
 		need += s.status.RssAnon
 		if s.pid != w.root {
-			p.codes[s.pid] = findCode(s.proc)
+			p.codes[s.pid], known = findKnownCode(s.proc, known)
 		}
 	}
-	p.little = isLittle(subjects)
 	p.noRoom = roomForTwin(pfs, subjects[0].proc, cgroupRoot, need)
 	for i := range p.buffers {
 		p.buffers[i] = make([]byte, copyPiece)
 	}
+	w.ended.Wait()
 	return p, w.err
 }
 
@@ -80,8 +87,9 @@ func (p *prepared) subject(pid int) *subject {
 // a twin to be worth while: the rest of a millisecond.
 const twinPays = 3 << 20
 
-// isLittle estimates whether twins would be a waste of time.
-func isLittle(subjects []*subject) bool {
+// isLittle estimates how much memory is to be saved, and whether twins would be a waste
+// of time.
+func isLittle(subjects []*subject) (size uint64, little bool) {
 	type part struct {
 		file   string
 		offset uint64
@@ -97,21 +105,40 @@ func isLittle(subjects []*subject) bool {
 			}
 		}
 	}
-	return all <= twinPays*uint64(len(subjects))
+	return all, all <= twinPays*uint64(len(subjects))
 }
 
 // findCode looks for gadgets in a running process. What it finds has to be
 // looked at again; what it does not find may still be there.
 func findCode(p proc.Process) ptrace.Gadgets {
+	found, _ := findKnownCode(p, nil)
+	return found
+}
+
+// findKnownCode is findCode of a process that may have its code at the same addresses as
+// others, as after a fork. It adds to what is known of these.
+func findKnownCode(p proc.Process, known []ptrace.Gadgets) (ptrace.Gadgets, []ptrace.Gadgets) {
 	mem, err := os.Open(p.Path("mem"))
 	if err != nil {
-		return ptrace.Gadgets{}
+		return ptrace.Gadgets{}, known
 	}
 	defer mem.Close()
 	vmas, err := p.Maps()
 	if err != nil {
-		return ptrace.Gadgets{}
+		return ptrace.Gadgets{}, known
 	}
-	g, _ := ptrace.FindGadgets(mem, texts(vmas)) // none, if it fails
-	return g
+	of := texts(vmas)
+	for _, g := range known {
+		if g.Hold(mem, of) {
+			return g, known
+		}
+	}
+	g, _ := ptrace.FindGadgets(mem, of) // none, if it fails
+	if len(known) < mostKnown {
+		known = append(known, g)
+	}
+	return g, known
 }
+
+// mostKnown is how many are tried before it is quicker to look.
+const mostKnown = 8

@@ -2,7 +2,6 @@ package save
 
 import (
 	"bytes"
-	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -95,9 +94,6 @@ func look(pfs proc.FS, pid int) (*subject, error) {
 		}
 		s.refuseForeign()
 		return s, nil
-	}
-	if err := cmp.Or(noFDs, noExe); err != nil {
-		return nil, gone(pid, err)
 	}
 	if pid == os.Getpid() {
 		s.refuse("process", "is this very ckpt", "run ckpt from outside of what it saves")
@@ -218,8 +214,13 @@ func (s *subject) describe(p *image.Process) error {
 		EnvStart: image.Addr(s.stat.EnvStart), EnvEnd: image.Addr(s.stat.EnvEnd),
 	}
 	p.Attributes.NoNewPrivs = s.status.NoNewPrivs
-	p.Exe, p.Cwd = s.exe.Path, s.cwd.Path
 	var err error
+	if s.exe.Path == "" {
+		if s.exe, err = s.proc.Exe(); err != nil {
+			return err
+		}
+	}
+	p.Exe, p.Cwd = s.exe.Path, s.cwd.Path
 	if p.Args, err = s.proc.Cmdline(); err != nil {
 		return err
 	}

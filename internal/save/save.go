@@ -83,7 +83,6 @@ func save(ctx context.Context, o Options) (*Result, error) {
 
 	pfs := proc.Host()
 	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, given: o.Given, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
-	c.small.New = func() any { return new([copyPiece]byte) }
 	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
 	}
