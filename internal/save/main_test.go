@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,7 +90,7 @@ func startProgram(t *testing.T, attr *syscall.SysProcAttr, name string, args ...
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := fromLastingThread(cmd.Start); err != nil {
 		t.Fatal(err)
 	}
 	g := &target{t: t, cmd: cmd, pid: cmd.Process.Pid, stdin: stdin, lines: make(chan string, 1<<16), ended: make(chan struct{})}
@@ -112,6 +113,25 @@ func (g *target) end() {
 	g.stdin.Close()
 	<-g.ended
 }
+
+// fromLastingThread calls f on an OS thread that stays for as long as the tests run. Some
+// programs get a signal when the thread ends that made them, and Save ends with its own.
+func fromLastingThread(f func() error) error {
+	done := make(chan error)
+	starting() <- func() { done <- f() }
+	return <-done
+}
+
+var starting = sync.OnceValue(func() chan<- func() {
+	calls := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range calls {
+			f()
+		}
+	}()
+	return calls
+})
 
 // line gives the next line of the program.
 func (g *target) line() string {

@@ -2,7 +2,9 @@ package save
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -55,11 +57,20 @@ func TestState(t *testing.T) {
 		t.Errorf("slack %d, death signal %d, %+v", th.TimerSlack, th.PDeathSig, p.Attributes)
 	}
 	if th.SigMask != 1<<(12-1) || len(p.Signals.Pending)+len(th.Pending) != 1 {
-		t.Errorf("mask %#x, pending %d and %d", th.SigMask, len(p.Signals.Pending), len(th.Pending))
+		t.Errorf("mask %#x, pending %v and %v", th.SigMask, signals(p.Signals.Pending), signals(th.Pending))
 	}
 	if p.Memory.Brk < p.Memory.StartBrk || p.Memory.Brk == 0 || th.TIDAddress == 0 {
 		t.Errorf("program break %s, tid address %s", p.Memory.Brk, th.TIDAddress)
 	}
+}
+
+// signals says which signals are pending, from whom (si_code and si_pid of sigaction(2)).
+func signals(pending [][]byte) (list []string) {
+	for _, info := range pending {
+		word := func(at int) int32 { return int32(binary.LittleEndian.Uint32(info[at:])) }
+		list = append(list, fmt.Sprintf("%v (code %d, of %d)", syscall.Signal(word(0)), word(8), word(16)))
+	}
+	return list
 }
 
 func TestCheck(t *testing.T) {

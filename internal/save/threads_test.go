@@ -105,7 +105,7 @@ func TestThreadState(t *testing.T) {
 		t.Errorf("nice %d, policy %d, I/O priority %#x, affinity %v", th.Nice, th.Policy, th.IOPrio, th.Affinity)
 	}
 	if th.SigMask != 1<<(34+3-1) || len(th.Pending) != 1 || len(p.Signals.Pending) != 0 {
-		t.Errorf("mask %#x, pending %v and %v", th.SigMask, th.Pending, p.Signals.Pending)
+		t.Errorf("mask %#x, pending %v and %v", th.SigMask, signals(th.Pending), signals(p.Signals.Pending))
 	}
 	if len(p.Timers.POSIX) != 1 || p.Timers.POSIX[0].TID != th.TID {
 		t.Errorf("timers %+v, thread %d", p.Timers.POSIX, th.TID)

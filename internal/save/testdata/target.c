@@ -84,7 +84,7 @@ static void state(void) {
 	timer_create(CLOCK_MONOTONIC, &e, &id);
 	timer_settime(id, 0, &t, 0);
 	prctl(PR_SET_TIMERSLACK, 123456);
-	prctl(PR_SET_PDEATHSIG, SIGURG); // comes when any thread of the test ends that made us
+	prctl(PR_SET_PDEATHSIG, SIGURG); // comes when the thread of the test ends that made us
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigset_t mask;
 	sigemptyset(&mask);

@@ -100,7 +100,7 @@ static void *state(void *arg) {
 	sigaltstack(&s, 0);
 	prctl(PR_SET_NAME, "state)\n");
 	prctl(PR_SET_TIMERSLACK, 777777);
-	prctl(PR_SET_PDEATHSIG, SIGURG); // comes when any thread of the test ends that made us
+	prctl(PR_SET_PDEATHSIG, SIGURG); // comes when the thread of the test ends that made us
 	setpriority(0, (int)syscall(SYS_gettid), 5);
 	struct sched_param p = {0};
 	pthread_setschedparam(pthread_self(), SCHED_BATCH, &p);
