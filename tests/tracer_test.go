@@ -40,7 +40,10 @@ func traceThread(cmd *exec.Cmd, kill int) (requests int, err error) {
 	if err := stopAtPtrace(); err != nil {
 		return 0, err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Ptrace, cmd.SysProcAttr.Setpgid = true, true
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 // hold makes the process hold a userfaultfd and a marker of its own, and returns
-// both. An engine that dies meanwhile, for some 50 us, can leave a descriptor with
-// the lowest free number, which is closed by execve(2), is not in images, and which
-// the next incremental save closes.
+// both. An engine that dies meanwhile, for some 50 us, can leave descriptors, one with
+// the lowest free number among them, which are closed by execve(2), are not in images,
+// and which the next incremental save closes.
 func (m *member) hold(in *ptrace.Injector) (*held, *watch, error) {
 	if !in.SelfCuring() {
 		return nil, nil, errors.New("the program's code lacks the instructions to do it safely")
@@ -35,12 +35,12 @@ func (m *member) hold(in *ptrace.Injector) (*held, *watch, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lowest, high, err := freeNumbers(fds, m.s.status.FDSize, int(min(limits[syscall.RLIMIT_NOFILE].Cur, maxDescriptors)))
+	lowest, high, second, err := freeNumbers(fds, m.s.status.FDSize, int(min(limits[syscall.RLIMIT_NOFILE].Cur, maxDescriptors)))
 	if err != nil {
 		return nil, nil, err
 	}
 	r := &raiser{in: in, high: high}
-	h, w, err := r.hold(m, lowest)
+	h, w, err := r.hold(m, lowest, second)
 	for _, fd := range old {
 		r.close(fd)
 	}
@@ -63,10 +63,10 @@ func (m *member) hold(in *ptrace.Injector) (*held, *watch, error) {
 // maxDescriptors bounds the numbers that are thought of.
 const maxDescriptors = 1 << 20
 
-// freeNumbers gives the lowest free descriptor number, and one from which on two
-// are free: high, so that nobody gets in the way who goes by how many there are, but
+// freeNumbers gives the lowest free descriptor number, and two that are free and have
+// no free ones between them: high, so that nobody gets in the way who goes by how many there are, but
 // if possible without making the table larger, for which other threads have to wait.
-func freeNumbers(fds []int, size, limit int) (lowest, high int, err error) {
+func freeNumbers(fds []int, size, limit int) (lowest, high, second int, err error) {
 	taken := map[int]bool{}
 	for _, fd := range fds {
 		taken[fd] = true
@@ -75,17 +75,18 @@ func freeNumbers(fds []int, size, limit int) (lowest, high int, err error) {
 		lowest++
 	}
 	for _, end := range []int{min(size, limit), limit} {
-		free := 0
+		second = 0
 		for high = end - 1; high > lowest; high-- {
-			if taken[high] {
-				continue
-			}
-			if free++; free == 2 {
-				return lowest, high, nil
+			switch {
+			case taken[high]:
+			case second == 0:
+				second = high
+			default:
+				return lowest, high, second, nil
 			}
 		}
 	}
-	return 0, 0, errors.New("it has no descriptor numbers to spare")
+	return 0, 0, 0, errors.New("it has no descriptor numbers to spare")
 }
 
 // raiser makes descriptors in a frozen process, and gives them high numbers.
@@ -96,9 +97,9 @@ type raiser struct {
 	err  error // the first one; later calls do nothing
 }
 
-// hold makes the marker, and then the userfaultfd, whose number the marker names
+// hold makes the marker, and then the userfaultfd, whose numbers the marker names
 // before it is there.
-func (r *raiser) hold(m *member, lowest int) (*held, *watch, error) {
+func (r *raiser) hold(m *member, lowest, second int) (*held, *watch, error) {
 	const memfdFlags = sys.MFDNoexecSeal | 1 // MFD_CLOEXEC
 	at, _ := r.in.Scratch()
 	if err := r.in.WriteScratch(0, append([]byte(markerName), 0)); err != nil {
@@ -121,12 +122,11 @@ func (r *raiser) hold(m *member, lowest int) (*held, *watch, error) {
 		}
 	}
 	h.marker = marker{PID: m.s.pid, Start: m.s.start}
-	note(lowest)
+	note(lowest, second)
 	low = r.open("userfaultfd", abi.SysUserfaultfd, userfaultfdFlags)
 	up := r.raise(low)
 	note(low, up)
 	r.close(low)
-	note(up)
 	if r.err != nil {
 		return h, nil, r.err
 	}
@@ -134,7 +134,28 @@ func (r *raiser) hold(m *member, lowest int) (*held, *watch, error) {
 	if err == nil {
 		err = sys.UserfaultfdAsync(w.fd)
 	}
+	if err == nil {
+		h.Ready = true
+		note(up)
+		err = r.err
+	}
 	return h, w, err
+}
+
+// tidy closes what engines that died, or a parent, have left in a frozen process that
+// has a marker and a userfaultfd.
+func (m *member) tidy(in *ptrace.Injector, h *held) {
+	all, err := findHeld(m.s.proc)
+	if err != nil || !in.SelfCuring() {
+		return // it stays until the next time
+	}
+	defer closeHeld(all)
+	r := &raiser{in: in}
+	for _, fd := range ourDescriptors(m.s.proc, all) {
+		if fd != h.fd && !slices.Contains(h.FDs, fd) {
+			r.close(fd)
+		}
+	}
 }
 
 func (r *raiser) call(what string, nr uint64, args ...uint64) int {
@@ -169,10 +190,8 @@ func (r *raiser) close(fd int) {
 
 // heldWatch is the watch that the process holds by a marker of its own.
 func heldWatch(p proc.Process, h *held) (*watch, error) {
-	for _, fd := range h.FDs {
-		if isUserfaultfd(p, fd) {
-			return adoptWatch(p, fd)
-		}
+	if h.Ready && len(h.FDs) == 1 && isUserfaultfd(p, h.FDs[0]) {
+		return adoptWatch(p, h.FDs[0])
 	}
 	return nil, errors.New("it has closed its userfaultfd")
 }

@@ -106,7 +106,7 @@ func (inc *incremental) findTrackers() {
 		for i, h := range all {
 			if h.of(r.pid, st.StartTime) {
 				if w, err := heldWatch(p, h); err == nil {
-					inc.trackers[r.pid] = &tracker{held: h, watch: w}
+					inc.trackers[r.pid] = &tracker{held: h, watch: w, stray: len(ourDescriptors(p, all)) > 2}
 					all = append(all[:i], all[i+1:]...)
 					break
 				}
@@ -268,7 +268,13 @@ func (inc *incremental) read(list map[int][]image.Run) error {
 
 // track makes a tracker for a frozen process that has none.
 func (inc *incremental) track(m *member, in *ptrace.Injector) {
-	if inc == nil || inc.off != nil || inc.trackers[m.s.pid] != nil || m.s.shares.Memory != 0 {
+	if inc == nil || inc.off != nil || m.s.shares.Memory != 0 {
+		return
+	}
+	if t := inc.trackers[m.s.pid]; t != nil {
+		if t.stray {
+			m.tidy(in, t.held)
+		}
 		return
 	}
 	h, w, err := m.hold(in)
@@ -292,9 +298,6 @@ func (inc *incremental) of(m *member) *tracker {
 // commit lets the processes remember the image, which is to get its name next: the
 // save that waits for that will look for it. If it gets none, it is not found.
 func (inc *incremental) commit(w *image.Writer) {
-	if inc == nil {
-		return
-	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(inc.c.o.Path))
 	if err == nil {
 		dir, err = filepath.Abs(dir)

@@ -17,13 +17,13 @@ import (
 )
 
 // changing is a running program of testdata/changing.c.
-func changing(t *testing.T) *target {
+func changing(t *testing.T, args ...string) *target {
 	t.Helper()
 	if err := watchable(); err != nil {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
-	return startProgram(t, nil, "changing", filepath.Join(dir, "small"), filepath.Join(dir, "large"))
+	return startProgram(t, nil, "changing", append([]string{filepath.Join(dir, "small"), filepath.Join(dir, "large")}, args...)...)
 }
 
 // change lets the program change its memory in so many ways.
@@ -184,6 +184,28 @@ func TestNothingWritten(t *testing.T) {
 	}
 	if r, err := Check(g.pid, nil); err != nil || len(r.Obstacles)+len(r.Warnings) > 0 {
 		t.Errorf("check: %v %v", r, err)
+	}
+}
+
+// TestUnused: memory that was never used costs nothing: no page tables, and no time in
+// a complete image of a process that is watched.
+func TestUnused(t *testing.T) {
+	t.Parallel()
+	g := changing(t, "unused")
+	path := filepath.Join(t.TempDir(), "myckpt")
+	for range 3 {
+		saveOnTop(t, g, path)
+		var tables int
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.pid))
+		if _, after, found := strings.Cut(string(status), "VmPTE:"); err != nil || !found {
+			t.Fatal(err)
+		} else if _, err := fmt.Sscan(after, &tables); err != nil || tables > 1024 {
+			t.Errorf("%d KiB of page tables, %v", tables, err)
+		}
+		g.change(1)
+	}
+	if r, err := Save(context.Background(), options(g, path)); err != nil || r.Stats.ZeroSkipped > 64<<20 {
+		t.Errorf("%d bytes of zeros were looked at, %v", r.Stats.ZeroSkipped, err)
 	}
 }
 

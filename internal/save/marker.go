@@ -12,6 +12,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"ckpt/internal/proc"
+	"ckpt/internal/sys"
 )
 
 // What an incremental save has to know of the last one is in the process itself,
@@ -37,9 +38,10 @@ const userfaultfdLink = "anon_inode:[userfaultfd]"
 type marker struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // with the pid it names the process for good
-	// FDs are the numbers that the userfaultfd has, or may have: more than one if
-	// an engine died while it made it.
+	// FDs are the numbers that the userfaultfd has or, as long as it is not Ready,
+	// may have.
 	FDs   []int        `json:"fds"`
+	Ready bool         `json:"ready,omitempty"`
 	Image *markedImage `json:"image,omitempty"` // nil: what was written since any is not known
 }
 
@@ -176,7 +178,21 @@ func (s *subject) watched() bool {
 	return slices.ContainsFunc(s.ourFDs(), func(fd int) bool { return isUserfaultfd(s.proc, fd) })
 }
 
+// isUserfaultfd reports whether a descriptor whose number a marker names is a
+// userfaultfd as we make them, or one that was not set up yet: a number that ours did
+// not come to have can be that of one of the program's.
 func isUserfaultfd(p proc.Process, fd int) bool {
-	link, err := p.FDLink(fd)
-	return err == nil && link == userfaultfdLink
+	if link, err := p.FDLink(fd); err != nil || link != userfaultfdLink {
+		return false
+	}
+	info, err := p.FDInfo(fd)
+	if err != nil {
+		return false
+	}
+	var api, features uint64
+	shown, _ := info.Lookup("API") // as userfaultfd_show_fdinfo in fs/userfaultfd.c prints it
+	if n, _ := fmt.Sscanf(shown, "%x:%x:", &api, &features); n != 2 {
+		return false
+	}
+	return features == 0 || features&sys.UserfaultfdWPAsync != 0
 }

@@ -135,8 +135,10 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c.inc.commit(w)
-	c.unlockWatch()
+	if c.inc != nil {
+		c.inc.commit(w)
+		c.unlockWatch() // what was copied ahead for others may still be watched
+	}
 	syncing := time.Now()
 	if err := w.Publish(image.CommitOptions{Fsync: o.Sync}); err != nil {
 		return nil, &StoreError{o.Path, err}

@@ -18,6 +18,7 @@ import (
 type tracker struct {
 	held  *held
 	watch *watch
+	stray bool         // the process has other markers or userfaultfds of ours, too
 	base  *trackerBase // nil: everything may have changed
 	// noted is what was written to since the base, as far as that was taken before
 	// the process was frozen, and recent what of that is newer than ahead.
@@ -56,18 +57,33 @@ func trackable(v *proc.VMA) bool {
 var errUntracked = errors.New("writes to it can not be noted")
 
 // take takes the kernel's notes about [start, end). fresh says that there were none
-// until now.
-func (t *tracker) take(start, end uint64) (found []image.Run, fresh bool, err error) {
+// until now. Where there is no page in anonymous memory always counts as written: to
+// note it would take page tables for all of a mapping that hardly is used, in which each
+// page would look as if it were swapped out.
+func (t *tracker) take(start, end uint64, anonymous bool) (found []image.Run, fresh bool, err error) {
 	visit := func(from, to uint64) { found = appendRun(found, from, to) }
-	err = t.watch.written(start, end, true, visit)
+	err = t.watch.written(start, end, !anonymous, visit)
 	if errors.Is(err, errUnwatched) {
 		found, fresh = nil, true
 		if t.watch.add(start, end) != nil {
 			return nil, true, errUntracked // somebody else watches it, or it is of a special kind
 		}
-		err = t.watch.written(start, end, true, visit)
+		err = t.watch.written(start, end, !anonymous, visit)
 	}
-	return found, fresh, err
+	if !anonymous || err != nil {
+		return found, fresh, err
+	}
+	var armed []image.Run // some of them, and what was written to just now
+	for i := 0; i < len(found); {
+		from, to := found[i].Start, found[i].Start+found[i].Len
+		for i++; i < len(found) && found[i].Start <= to+tableSize; i++ {
+			to = found[i].Start + found[i].Len
+		}
+		if err := t.watch.arm(from, to, func(from, to, _ uint64) { armed = appendRun(armed, from, to) }); err != nil {
+			return nil, fresh, err
+		}
+	}
+	return union(found, armed), fresh, nil
 }
 
 // note takes the kernel's notes about all memory of the running process, and gives
@@ -88,7 +104,7 @@ func (t *tracker) note(p proc.Process) ([]image.Run, error) {
 		if !trackable(v) {
 			continue
 		}
-		found, _, err := t.take(v.Start, v.End)
+		found, _, err := t.take(v.Start, v.End, kindOf(v) == image.Anonymous)
 		if err != nil {
 			continue // it changes meanwhile, or will be found out when it is frozen
 		}
@@ -161,14 +177,14 @@ func (t *tracker) content(s *pageScanner, a *image.Area) (c areaContent, err err
 		err = s.private(r.Start, r.Start+r.Len, func(from, to uint64) { there = appendRun(there, from, to) })
 		return there, err
 	}
-	// What arming leaves where no page is looks like one that is swapped out.
+	// What arming leaves where no page of a file is looks like one that is swapped out.
 	var own []image.Run
 	if a.Kind == image.PrivateFile || t.base == nil {
 		if own, err = private(image.Run{Start: start, Len: end - start}); err != nil {
 			return c, err
 		}
 	}
-	last, fresh, err := t.take(start, end)
+	last, fresh, err := t.take(start, end, a.Kind == image.Anonymous)
 	if err != nil {
 		return c, err
 	}

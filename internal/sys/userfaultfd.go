@@ -11,21 +11,21 @@ import (
 const (
 	UserfaultfdUserModeOnly = 1 // UFFD_USER_MODE_ONLY, flag of userfaultfd(2)
 
-	uffdAPI           = 0xaa
-	uffdAPIIoctl      = 0xc018aa3f // UFFDIO_API
-	uffdRegister      = 0xc020aa00 // UFFDIO_REGISTER
-	uffdUnregister    = 0x8010aa01 // UFFDIO_UNREGISTER
-	uffdRegisterWP    = 1 << 1     // UFFDIO_REGISTER_MODE_WP
-	uffdWPShared      = 1 << 12    // UFFD_FEATURE_WP_HUGETLBFS_SHMEM
-	uffdWPUnpopulated = 1 << 13    // UFFD_FEATURE_WP_UNPOPULATED
-	uffdWPAsync       = 1 << 15    // UFFD_FEATURE_WP_ASYNC
+	uffdAPI            = 0xaa
+	uffdAPIIoctl       = 0xc018aa3f // UFFDIO_API
+	uffdRegister       = 0xc020aa00 // UFFDIO_REGISTER
+	uffdUnregister     = 0x8010aa01 // UFFDIO_UNREGISTER
+	uffdRegisterWP     = 1 << 1     // UFFDIO_REGISTER_MODE_WP
+	uffdWPShared       = 1 << 12    // UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+	uffdWPUnpopulated  = 1 << 13    // UFFD_FEATURE_WP_UNPOPULATED
+	UserfaultfdWPAsync = 1 << 15    // UFFD_FEATURE_WP_ASYNC
 )
 
 // UserfaultfdAsync makes of a new userfaultfd one whose write protection the
 // kernel lifts by itself at the first write to a page. EINVAL says that the
 // kernel (before 6.7) can not.
 func UserfaultfdAsync(fd int) error {
-	api := struct{ api, features, ioctls uint64 }{uffdAPI, uffdWPAsync | uffdWPUnpopulated | uffdWPShared, 0}
+	api := struct{ api, features, ioctls uint64 }{uffdAPI, UserfaultfdWPAsync | uffdWPUnpopulated | uffdWPShared, 0}
 	return uffdIoctl("UFFDIO_API", fd, uffdAPIIoctl, unsafe.Pointer(&api))
 }
 

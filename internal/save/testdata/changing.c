@@ -1,5 +1,6 @@
 // Changes its memory in all ways that there are, at random: so many changes for each
-// line of input, a number, and a seed behind it.
+// line of input, a number, and a seed behind it. With a third argument it has a gigabyte
+// in addition, of which it uses a page.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -122,6 +123,11 @@ int main(int argc, char **argv) {
 			fill(page, sizeof page);
 			if (write(files[f], page, sizeof page) != sizeof page) abort();
 		}
+	if (argc > 3) {
+		char *unused = mmap(0, 1ul << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (unused == MAP_FAILED) abort();
+		fill(unused + (512ul << 20), PAGE);
+	}
 	puts("ready");
 	fflush(stdout);
 	int n;
