@@ -264,5 +264,6 @@ func TestMemberKilled(t *testing.T) {
 		if !p.reached() {
 			return
 		}
+		g.end()
 	}
 }
