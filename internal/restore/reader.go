@@ -13,9 +13,9 @@ import (
 // it all that was made. What the plan does not read, or not as whole chunks, is
 // verified in front of it.
 
-// readStep is how much is read before its checksums are compared, in bytes, if
-// chunks are shorter: it should be in the processor's cache then.
-const readStep = 512 << 10
+// readStep is how much is read before its checksums are compared, in bytes: it
+// should be in the processor's cache then, the last level of which is enough.
+const readStep = fillStep
 
 // reader adds the steps that read memory, for one walker.
 type reader struct {
