@@ -172,3 +172,28 @@ func TestNotAhead(t *testing.T) {
 	verified(t, path)
 	g.works()
 }
+
+// TestUneven: of a tree that has little memory altogether, a process is copied ahead
+// that alone has much. What it has written since is in the image as well.
+func TestUneven(t *testing.T) {
+	t.Parallel()
+	const base, pages = 0x300000000, 1024
+	g := startProgram(t, nil, "tree", "uneven", "4")
+	for range 3 {
+		im := savedAhead(t, g)
+		word := func(page uint64) uint64 {
+			b := make([]byte, 8)
+			if err := im.Space(0).ReadMemory(base+page*pageSize, b); err != nil {
+				t.Fatal(err)
+			}
+			return binary.LittleEndian.Uint64(b)
+		}
+		last := word(0)
+		for i := range uint64(pages) {
+			want := last - (last-i)%pages
+			if got := word(1 + i); got != want && i != last%pages { // it may be about to write to that one
+				t.Fatalf("page %d has %d at %d, want %d", i, got, last, want)
+			}
+		}
+	}
+}

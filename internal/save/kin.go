@@ -42,8 +42,12 @@ func (k *kin) list() ([]relative, error) {
 	all := []relative{{k.root, st.PPid}}
 	seen := map[int]bool{k.root: true}
 	middles := map[int]bool{}
+	var below []offspring // of those in all
 	for i := 0; i < len(all) && !k.alone; i++ {
-		children, err := k.children(all[i].pid)
+		if i == len(below) {
+			below = append(below, k.generation(all[i:])...)
+		}
+		children, err := below[i].list, below[i].err
 		if errors.Is(err, proc.ErrGone) {
 			continue // it has ended, and its children are somebody else's
 		} else if err != nil {
@@ -62,6 +66,25 @@ func (k *kin) list() ([]relative, error) {
 	}
 	return slices.DeleteFunc(all, func(r relative) bool { return middles[r.pid] }), nil
 }
+
+// offspring are the children of one process.
+type offspring struct {
+	list []int
+	err  error
+}
+
+// generation looks for the children of several processes, on all processors.
+func (k *kin) generation(of []relative) []offspring {
+	all := make([]offspring, len(of))
+	spread(len(of), listedAtOnce, func(i int) error {
+		all[i].list, all[i].err = k.children(of[i].pid)
+		return nil
+	})
+	return all
+}
+
+// listedAtOnce is how many a processor looks at before it takes others.
+const listedAtOnce = 8
 
 // children lists the children of one process.
 func (k *kin) children(pid int) ([]int, error) {

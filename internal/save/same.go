@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
@@ -121,19 +122,21 @@ func (s *pageScanner) entries(start, end uint64) ([]uint64, error) {
 // findSame finds what of the processes' memory is that of an earlier one, and
 // takes it out of their runs.
 func (c *collector) findSame() error {
-	budget := int64(sameCompare)
-	if c.frozen.freed {
-		budget = 0 // what they show now is something else
+	var budget atomic.Int64
+	if !c.frozen.freed { // else what they show now is something else
+		budget.Store(sameCompare)
 	}
-	for i, m := range c.members {
+	for _, m := range c.members {
 		m.stored = m.runs
+	}
+	return c.together(func(m *member) error {
 		if !m.hasMemory() {
-			continue
+			return nil
 		}
-		for _, other := range c.relatives(i) {
+		for _, other := range c.relatives(m.index) {
 			pages, err := m.sameAs(other, &budget)
 			if err != nil {
-				return m.explain(err)
+				return err
 			}
 			for _, r := range intersect(intersect(pages, m.runs), other.stored) {
 				m.same = append(m.same, image.Same{Run: r, Process: other.index})
@@ -141,8 +144,8 @@ func (c *collector) findSame() error {
 			m.limitSame()
 			m.runs = subtract(m.stored, m.sameRuns())
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // relatives are processes that may have pages in common with that of an index:
@@ -184,7 +187,7 @@ func (m *member) sameRuns() (runs []image.Run) {
 }
 
 // sameAs lists what of the process's memory is that of another one.
-func (m *member) sameAs(other *member, budget *int64) ([]image.Run, error) {
+func (m *member) sameAs(other *member, budget *atomic.Int64) ([]image.Run, error) {
 	var out []image.Run
 	for i, j := 0, 0; i < len(m.mappings) && j < len(other.mappings); {
 		a, b := &m.mappings[i], &other.mappings[j]
@@ -247,7 +250,7 @@ func (m *member) insideAreas(other *member, runs []image.Run) (out []image.Run) 
 
 // samePages lists the pages that both processes have written to, or rather the
 // one of which they are forks, and that are one page in memory.
-func (m *member) samePages(other *member, budget *int64) (out []image.Run, err error) {
+func (m *member) samePages(other *member, budget *atomic.Int64) (out []image.Run, err error) {
 	add := func(at uint64) {
 		if n := len(out); n > 0 && out[n-1].Start+out[n-1].Len == at {
 			out[n-1].Len += pageSize
@@ -265,7 +268,7 @@ func (m *member) samePages(other *member, budget *int64) (out []image.Run, err e
 				continue
 			}
 			if x&pagemapPage == 0 { // we are not told
-				if *budget -= pageSize; *budget < 0 || x&pagemapPresent == 0 {
+				if budget.Add(-pageSize) < 0 || x&pagemapPresent == 0 {
 					continue
 				}
 				equal, err := equalPages(m.frozen.mem, other.frozen.mem, int64(at), ours, theirs)

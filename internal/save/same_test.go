@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -94,7 +95,9 @@ func TestSamePages(t *testing.T) {
 		1 << 20:  {run(0, 2), run(4, 1), run(6, 1)},
 		pageSize: {run(0, 1), run(6, 1)},
 	} {
-		if got, err := a.samePages(b, &budget); err != nil || !reflect.DeepEqual(got, want) {
+		var left atomic.Int64
+		left.Store(budget)
+		if got, err := a.samePages(b, &left); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v instead of %+v, error %v", got, want, err)
 		}
 	}

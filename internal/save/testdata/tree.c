@@ -143,6 +143,16 @@ int main(int argc, char **argv) {
 			p[made * 512] = 1000 + made;
 			work(made);
 		}
+	} else if (!strcmp(mode, "uneven")) { // the root alone has much memory, and goes on writing to it: see TestUneven
+		for (made = 0; made < n; made++) child(made);
+		volatile long *p = mmap((void *)0x300000000, 1025 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		madvise((void *)p, 1025 * 4096, MADV_NOHUGEPAGE);
+		for (long c = 0;; c++) {
+			p[0] = c;
+			p[512 * (1 + c % 1024)] = c;
+			if (c == 2048) puts("much"), fflush(stdout);
+			if (c > 2048) nap(10);
+		}
 	} else if (!strcmp(mode, "chain")) {
 		made = n;
 		chain(0, n);
