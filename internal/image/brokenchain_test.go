@@ -112,6 +112,28 @@ func TestDamageInChain(t *testing.T) {
 	}
 }
 
+// TestDamagedGapInChain: what belongs to nothing in one image of a chain is zero,
+// and looking at the gaps alone says so.
+func TestDamagedGapInChain(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a", "b", "c"} {
+		dir, _ := threeLinks(t)
+		path := filepath.Join(dir, name)
+		top := open(t, filepath.Join(dir, "c"))
+		if err := top.VerifyGaps(t.Context(), 2); err != nil {
+			t.Errorf("undamaged: %v", err)
+		}
+		at := open(t, path).headers
+		flip(t, path, int64(at))
+		var e *LinkError
+		err := top.VerifyGaps(t.Context(), 2)
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("%#x is not zero", at)) ||
+			errors.As(err, &e) != (name != "c") || e != nil && e.Path != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func flip(t *testing.T, path string, at int64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

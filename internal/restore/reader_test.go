@@ -31,8 +31,9 @@ func TestReaderSums(t *testing.T) {
 		if op.Code != plan.Sums {
 			continue
 		}
-		for at := op.Args[0].Imm; at < op.Args[1].Imm; at += 32 {
-			compared += binary.LittleEndian.Uint64(pl.Data[at-plan.DataOffset+8:])
+		const entry, length = 32, 8 // size, and where the length is in one
+		for at := op.Args[0].Imm; at < op.Args[1].Imm; at += entry {
+			compared += binary.LittleEndian.Uint64(pl.Data[at-plan.DataOffset+length:])
 		}
 	}
 	chunks, left := 0, 0
