@@ -35,6 +35,8 @@ func TestUsageErrors(t *testing.T) {
 		{"save 99999999999", `not a process id: "99999999999"`},
 		{"save --then dance 1", `"dance"`},
 		{"save --timeout 0s 1", "--timeout 0s"},
+		{"save --fd x 1", "must be the number of a descriptor"},
+		{"check --fd 3,-4 1", "must be the number of a descriptor"},
 		{"save --bogus 1", "unknown flag: --bogus"},
 		{"restore", "FILE is missing"},
 		{"restore --grown maybe x", `must be one of cut, keep, fail`},

@@ -71,7 +71,34 @@ func jsonFlag(cmd *cobra.Command) *bool {
 
 // givenFlag adds --fd of save and check.
 func givenFlag(cmd *cobra.Command) *[]int {
-	return cmd.Flags().IntSlice("fd", nil, "a socket, pipe or terminal that can not be saved: restore is handed over another one (descriptor `N`)")
+	var fds descriptors
+	cmd.Flags().Var(&fds, "fd", "a socket, pipe or terminal that can not be saved: restore is handed over another one (descriptor `N`)")
+	return (*[]int)(&fds)
+}
+
+// descriptors is --fd of save and check: numbers, with commas between them.
+type descriptors []int
+
+// String is what Set understands.
+func (d descriptors) String() string {
+	var all []string
+	for _, n := range d {
+		all = append(all, strconv.Itoa(n))
+	}
+	return strings.Join(all, ",")
+}
+
+func (d descriptors) Type() string { return "N" }
+
+func (d *descriptors) Set(s string) error {
+	for number := range strings.SplitSeq(s, ",") {
+		n, err := strconv.ParseUint(number, 10, 31)
+		if err != nil {
+			return errors.New("must be the number of a descriptor, or some with commas between them")
+		}
+		*d = append(*d, int(n))
+	}
+	return nil
 }
 
 // handOver is --fd of restore: the caller's descriptors by the program's numbers.
