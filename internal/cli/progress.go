@@ -1,26 +1,33 @@
 package cli
 
 import (
+	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// barDelay is how long work has to take before a bar is worth looking at.
-const barDelay = 500 * time.Millisecond
+const (
+	// barDelay is how long work has to take before a bar is worth looking at.
+	barDelay = 500 * time.Millisecond
+	// barPause is the time between two drawings.
+	barPause = 100 * time.Millisecond
+	// barWidth is how many columns stand for the whole.
+	barWidth = 40
+)
 
 // meter draws a progress bar on a terminal when the work takes long. It may be
-// told from several goroutines.
+// told from several goroutines. It is these few lines and no library, because
+// libraries for bars make tables of character widths and regular expressions
+// whenever the program starts.
 type meter struct {
-	mu    sync.Mutex
-	out   io.Writer
-	what  string
-	begin time.Time
-	bars  *mpb.Progress
-	bar   *mpb.Bar
+	mu   sync.Mutex
+	out  io.Writer
+	what string
+	next time.Time // when to draw
+	done int64     // is drawn
+	seen bool      // there is a bar
 }
 
 // newMeter makes a meter that draws to out; nil, which draws nothing, if out
@@ -29,7 +36,7 @@ func newMeter(out io.Writer, what string) *meter {
 	if !isTerminal(out) {
 		return nil
 	}
-	return &meter{out: out, what: what, begin: time.Now()}
+	return &meter{out: out, what: what, next: time.Now().Add(barDelay)}
 }
 
 // tell is the engine's callback: so many bytes of so many are done. When all
@@ -37,20 +44,24 @@ func newMeter(out io.Writer, what string) *meter {
 func (m *meter) tell(done, total int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.bar == nil {
-		if done >= total || time.Since(m.begin) < barDelay {
-			return
-		}
-		m.bars = mpb.New(mpb.WithOutput(m.out), mpb.WithWidth(40))
-		m.bar = m.bars.AddBar(total, mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name("ckpt: "+m.what+" ")),
-			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
-	}
 	if done >= total {
 		m.remove()
 		return
 	}
-	m.bar.SetCurrent(done)
+	if now := time.Now(); done >= m.done && now.After(m.next) {
+		m.next, m.done, m.seen = now.Add(barPause), done, true
+		fmt.Fprintf(m.out, "\r%s%s", bar(m.what, done, total), eraseLine)
+	}
+}
+
+// eraseLine erases what is right of the cursor (ECMA-48: EL).
+const eraseLine = "\x1b[K"
+
+// bar is one drawing of it, for 0 <= done < total.
+func bar(what string, done, total int64) string {
+	full := min(int(float64(done)/float64(total)*barWidth), barWidth-1) // it may be rounded up
+	return fmt.Sprintf("ckpt: %s [%s>%s] %s / %s", what,
+		strings.Repeat("=", full), strings.Repeat("-", barWidth-1-full), size(uint64(done)), size(uint64(total)))
 }
 
 // callback is tell, or nil where nothing is to be drawn.
@@ -72,10 +83,8 @@ func (m *meter) stop() {
 }
 
 func (m *meter) remove() {
-	if m.bar == nil {
-		return
+	if m.seen {
+		m.seen = false
+		fmt.Fprint(m.out, "\r"+eraseLine)
 	}
-	m.bar.Abort(true)
-	m.bars.Wait()
-	m.bar, m.bars = nil, nil
 }
