@@ -25,7 +25,7 @@ func (t *Thread) SetSigMask(m uint64) error {
 // kernel queues for a traced thread.
 func (t *Thread) Pending(shared bool) ([]abi.Siginfo, error) {
 	var all []abi.Siginfo
-	batch := make([]abi.Siginfo, 32)
+	batch := make([]abi.Siginfo, 4) // there are hardly ever more
 	for {
 		// The kernel gives fewer than there are when a signal arrives for the
 		// caller, which the Go runtime sends itself all the time: only none at all

@@ -11,6 +11,7 @@ package save
 import (
 	"context"
 	"errors"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -85,6 +86,12 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	c := &collector{o: o, kin: kin{fs: pfs, root: o.PID, helpers: o.Helpers, given: o.Given, alone: o.Self, patience: min(o.Timeout, vforkLimit)}, image: w}
 	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
+	}
+	if len(c.before.subjects) > 1 {
+		// What was found out is needed no more, and memory that was in use is
+		// quicker to get than memory that the kernel has to give.
+		runtime.GC()
+		defer keepGarbage()()
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
