@@ -1,7 +1,6 @@
 package image
 
 import (
-	"encoding/json"
 	"fmt"
 	"sort"
 	"strconv"
@@ -12,19 +11,20 @@ import (
 // since readers of JSON round numbers above 2^53.
 type Addr uint64
 
-// MarshalJSON writes the address as "0x7f...".
-func (a Addr) MarshalJSON() ([]byte, error) { return json.Marshal(a.String()) }
+// AppendText writes the address as "0x7f...".
+func (a Addr) AppendText(b []byte) ([]byte, error) {
+	return strconv.AppendUint(append(b, "0x"...), uint64(a), 16), nil
+}
 
-// UnmarshalJSON reads what MarshalJSON wrote and nothing else.
-func (a *Addr) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	digits, ok := strings.CutPrefix(s, "0x")
+// MarshalText is AppendText for encoding/json.
+func (a Addr) MarshalText() ([]byte, error) { return a.AppendText(nil) }
+
+// UnmarshalText reads what MarshalText wrote and nothing else.
+func (a *Addr) UnmarshalText(b []byte) error {
+	digits, ok := strings.CutPrefix(string(b), "0x")
 	v, err := strconv.ParseUint(digits, 16, 64)
-	if !ok || err != nil || Addr(v).String() != s {
-		return fmt.Errorf("bad address %q", s)
+	if !ok || err != nil || Addr(v).String() != string(b) {
+		return fmt.Errorf("bad address %q", b)
 	}
 	*a = Addr(v)
 	return nil

@@ -147,7 +147,7 @@ func (r *pieceReader) load(im *Image, i int) ([]byte, error) {
 	l.index = -1
 	c := im.chunks.memory[i]
 	l.bytes = slices.Grow(l.bytes[:0], int(c.Len))[:c.Len]
-	if err := im.verifyChunk(i, c, l.bytes); err != nil {
+	if err := im.verifyChunk(i, c, l.bytes, nil); err != nil {
 		return nil, err
 	}
 	l.index = i

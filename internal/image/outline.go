@@ -1,9 +1,6 @@
 package image
 
-import (
-	"encoding/json"
-	"sync"
-)
+import "encoding/json"
 
 // outline is what is looked at of a manifest before it is decoded: the version,
 // and how many there are of what. Elements without fields take no memory, so
@@ -18,7 +15,7 @@ type outline struct {
 // check checks that the counts are such that a writer could have said so much
 // in the text's length.
 func (o *outline) check(text []byte) error {
-	least := leastSizes()
+	least := &leastSizes
 	n := len(o.Files) * least.file
 	if o.Processes != nil {
 		var count []struct{}
@@ -49,17 +46,7 @@ func (o *outline) check(text []byte) error {
 type sizes struct{ process, area, thread, descriptor, file int }
 
 // leastSizes are half the lengths of empty elements: values make them longer,
-// but for some that are null here and [] in what is written.
-var leastSizes = sync.OnceValue(func() sizes {
-	length := func(v any) int {
-		b, err := json.Marshal(v)
-		if err != nil {
-			panic(err) // a type of ours that has no JSON
-		}
-		return len(b) / 2
-	}
-	return sizes{
-		process: length(Process{}), area: length(Area{}), thread: length(Thread{}),
-		descriptor: length(Descriptor{}), file: length(OpenFile{}),
-	}
-})
+// but for some that are null here and [] in what is written. They are written down,
+// and compared by a test, since finding them out takes a third of the time in which a
+// manifest is decoded.
+var leastSizes = sizes{process: 337, area: 36, thread: 108, descriptor: 8, file: 23}

@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -145,7 +145,6 @@ func (t *tempFile) isNamed(name string, f *os.File) bool {
 
 // removeStale removes the temporary files with unique names whose writers died.
 func (t *tempFile) removeStale(short string) {
-	ours := regexp.MustCompile(`^\.` + regexp.QuoteMeta(short) + `\.[0-9]+-[0-9a-f]{16}\.tmp$`)
 	d, err := t.dir.Open(".")
 	if err != nil {
 		return
@@ -156,10 +155,19 @@ func (t *tempFile) removeStale(short string) {
 		return
 	}
 	for _, name := range names {
-		if ours.MatchString(name) {
+		if isUnique(name, short) {
 			_ = t.removeIfStale(name) // that it cannot is no reason not to write
 		}
 	}
+}
+
+// isUnique reports whether a name is one that uniqueName makes.
+func isUnique(name, short string) bool {
+	rest, ours := strings.CutPrefix(name, "."+short+".")
+	rest, temporary := strings.CutSuffix(rest, ".tmp")
+	pid, random, both := strings.Cut(rest, "-")
+	return ours && temporary && both && pid != "" && strings.Trim(pid, "0123456789") == "" &&
+		len(random) == 16 && strings.Trim(random, "0123456789abcdef") == ""
 }
 
 // removeIfStale removes a file whose writer died. A live writer's is left alone;

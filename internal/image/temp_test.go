@@ -255,3 +255,17 @@ func TestNoTurns(t *testing.T) {
 		t.Errorf("the temporary file is %q", w.temp.name)
 	}
 }
+
+func TestIsUnique(t *testing.T) {
+	made := (&tempFile{dest: "myckpt"}).uniqueName("myckpt")
+	for name, want := range map[string]bool{
+		made: true, ".myckpt.1-0123456789abcdef.tmp": true,
+		".myckpt.tmp": false, ".myckpt.1-0123456789abcdeg.tmp": false, ".myckpt.-0123456789abcdef.tmp": false,
+		".myckpt.1x-0123456789abcdef.tmp": false, ".myckpt.1-0123456789abcde.tmp": false, ".other.1-0123456789abcdef.tmp": false,
+		"myckpt.1-0123456789abcdef.tmp": false, ".myckpt.1-0123456789abcdef": false, ".myckpt.1-0123456789abcdef-0123456789abcdef.tmp": false,
+	} {
+		if isUnique(name, "myckpt") != want {
+			t.Errorf("%s: want %v", name, want)
+		}
+	}
+}

@@ -176,6 +176,11 @@ func (p *preparation) verifyGaps(ctx context.Context) error {
 
 // prepare opens the image, compares it with the host, and makes its files.
 func prepare(o Options) (*preparation, error) {
+	looked := make(chan hostLook, 1) // on another processor: it takes a quarter of the time that the image does
+	go func() {
+		h, err := lookAtHost()
+		looked <- hostLook{h, err}
+	}()
 	im, err := image.Open(o.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", o.Path, ErrNoImage)
@@ -195,14 +200,20 @@ func prepare(o Options) (*preparation, error) {
 			return nil, fmt.Errorf("decompress %s: %w", at.Path(), err)
 		}
 	}
-	if err := p.open(); err != nil {
+	if err := p.open(<-looked); err != nil {
 		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *preparation) open() error {
+// hostLook is what lookAtHost gives.
+type hostLook struct {
+	host *host
+	err  error
+}
+
+func (p *preparation) open(at hostLook) error {
 	var err error
 	if p.members, err = newMembers(p.m); err != nil {
 		return fmt.Errorf("%s: %w", p.o.Path, err)
@@ -212,7 +223,7 @@ func (p *preparation) open() error {
 		return err
 	}
 	p.ownPID = os.Getpid()
-	if p.host, err = lookAtHost(); err != nil {
+	if p.host, err = at.host, at.err; err != nil {
 		return err
 	}
 	if err := p.compareHost(); err != nil {
