@@ -81,15 +81,20 @@ func sameMounts(other proc.Process) bool {
 // wardOf is the process beside which a ckpt restore stays; 0: it is none, or has
 // no program yet.
 func wardOf(pid int) int {
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	if name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")); err != nil || name != "ckpt" && name != "myrestart" {
-		return 0
-	}
-	args, err := proc.Host().Process(pid).Cmdline()
-	if err != nil || len(args) == 0 || filepath.Base(args[0]) != "myrestart" && !slices.Contains(args, "restore") {
+	if !isRestore(pid) {
 		return 0
 	}
 	return firstChild(proc.Host().Process(pid), pid)
+}
+
+// isRestore reports whether a process is a ckpt restore.
+func isRestore(pid int) bool {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")); err != nil || name != "ckpt" && name != "myrestart" {
+		return false
+	}
+	args, err := proc.Host().Process(pid).Cmdline()
+	return err == nil && len(args) > 0 && (filepath.Base(args[0]) == "myrestart" || slices.Contains(args, "restore"))
 }
 
 // firstChild is the child that was there before those that a process 1 has

@@ -99,6 +99,10 @@ func look(pfs proc.FS, pid int) (*subject, error) {
 		s.refuse("process", "is this very ckpt", "run ckpt from outside of what it saves")
 		return s, nil
 	}
+	if isRestore(pid) && firstChild(s.proc, pid) == 0 {
+		s.refuse("process", "is a ckpt restore that has not brought its program back yet", "wait until the program runs")
+		return s, nil
+	}
 	for _, check := range []func() error{
 		s.checkExecutable, s.checkPlace,
 		func() error { return s.checkThreads(pfs) },
