@@ -22,7 +22,7 @@ func (in *Injector) Shadow() (*Twin, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.mem = struct{ Memory }{in.o.Mem} // which is not closed with it
+	w.mem, w.shares = struct{ Memory }{in.o.Mem}, true // which is not closed with it
 	calls := detaching()
 	if err = w.oneByOne(calls); err == nil {
 		err = detached(calls)

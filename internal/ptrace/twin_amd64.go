@@ -27,7 +27,11 @@ type Twin struct {
 	timeout time.Duration
 	scratch uint64 // twinScratch bytes of memory that the program does not have
 	code    uint64 // of batch; 0: it could not be put there
+	shares  bool   // it is a shadow
 }
+
+// endTime is how long a process that shares its memory may take to end.
+const endTime = time.Second
 
 // twinFlags are those of clone(2) for a twin: it shares the descriptors until
 // it takes a table of its own, which so never refers to the program's files.
@@ -323,9 +327,15 @@ func (w *Twin) Call(nr uint64, args ...uint64) (uint64, error) {
 }
 
 // Kill ends the twin. The memory it does not share any more is given back after
-// that, which takes the kernel 80 ms for 1 GB.
+// that, which takes the kernel 80 ms for 1 GB. A shadow has ended when Kill returns,
+// or else after endTime: who looks at the process then finds that it has its memory
+// alone.
 func (w *Twin) Kill() {
-	w.t.kill(time.Now()) // whoever reaps it need not be us
+	deadline := time.Now() // whoever reaps it need not be us
+	if w.shares {
+		deadline = deadline.Add(endTime)
+	}
+	w.t.kill(deadline)
 	if c, ok := w.mem.(io.Closer); ok {
 		_ = c.Close() // only read, or for the twin
 	}

@@ -127,7 +127,9 @@ func TestShadow(t *testing.T) {
 			if want != (found > 0) {
 				t.Errorf("shadow %d, want one: %v", found, want)
 			}
-			eventually(t, "the end of the shadow", func() bool { return shadowOf(t, g.pid) == 0 })
+			if other := shadowOf(t, g.pid); other != 0 {
+				t.Errorf("process %d still shares the memory", other)
+			}
 			verified(t, path)
 			holdsWords(t, path)
 			g.untouched(before)
