@@ -16,6 +16,7 @@ type link struct {
 	areas      []Area
 	runs, kept []Run
 	bytes      []byte // of the runs, one behind the other
+	compressed bool
 }
 
 // id is an id for the n-th image of a test.
@@ -33,6 +34,11 @@ func writeLink(t testing.TB, path string, n int, parent *Image, l link) {
 	m.ID, m.Processes[0].Areas = id(n), l.areas
 	if parent != nil {
 		m.Parent = &Parent{ID: parent.Manifest().ID, Seal: parent.Seal(), Path: filepath.Base(parent.Path())}
+	}
+	if l.compressed {
+		if err := w.CompressWith(1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	layout := one(l.areas, l.runs)
 	layout.Processes[0].Kept = l.kept
@@ -61,7 +67,7 @@ func writeLink(t testing.TB, path string, n int, parent *Image, l link) {
 // in memory is not saved.
 func drawLink(t *rapid.T, memory map[uint64][]byte, before []Area) link {
 	const first, pages = 0x10, 24
-	var l link
+	l := link{compressed: rapid.Bool().Draw(t, "compressed")}
 	for at := uint64(first); at < first+pages; {
 		n := rapid.Uint64Range(1, 9).Draw(t, "pages")
 		a := Area{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/zeebo/xxh3"
 )
@@ -13,8 +14,13 @@ import (
 // Image is an open checkpoint image. Its methods may be called by several
 // goroutines, but for Close.
 type Image struct {
-	file     *os.File
-	content  contents
+	file    *os.File
+	content contents
+	// sharing is what several spaces have, in order; see Shares.
+	sharing struct {
+		once sync.Once
+		all  []fileRange
+	}
 	manifest *Manifest
 	placed   *placed
 	owners   []owner

@@ -1,8 +1,11 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"slices"
+	"sort"
 )
 
 // Piece says that the bytes [Addr, Addr+Len) of a space are at Pos in the file
@@ -87,6 +90,38 @@ func (im *Image) Chunks(of Piece) iter.Seq2[int, Chunk] {
 				return
 			}
 		}
+	}
+}
+
+// Shares reports whether several spaces of the image have bytes of the piece.
+func (im *Image) Shares(p Piece) bool {
+	im.sharing.once.Do(im.findShared)
+	all := im.sharing.all
+	n := sort.Search(len(all), func(n int) bool { return all[n].end() > p.Pos })
+	return n < len(all) && all[n].pos < p.Pos+p.Len
+}
+
+// findShared lists what several spaces have.
+func (im *Image) findShared() {
+	var all []fileRange
+	for _, list := range [][][]Segment{im.placed.objects, im.placed.processes} {
+		for _, segs := range list {
+			for _, s := range segs {
+				if s.Shared && s.FileLen > 0 {
+					all = append(all, fileRange{s.Pos, s.FileLen})
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b fileRange) int { return cmp.Compare(a.pos, b.pos) })
+	for _, r := range all {
+		n := len(im.sharing.all)
+		if n == 0 || im.sharing.all[n-1].end() < r.pos {
+			im.sharing.all = append(im.sharing.all, r)
+			continue
+		}
+		last := &im.sharing.all[n-1]
+		last.len = max(last.end(), r.end()) - last.pos
 	}
 }
 

@@ -38,3 +38,33 @@ func TestAppendPieces(t *testing.T) {
 		}
 	}
 }
+
+// TestShares: what several processes or objects have is known, and nothing else.
+func TestShares(t *testing.T) {
+	t.Parallel()
+	im := open(t, writeFamily(t, family()))
+	owners := map[uint64]int{} // by page of the file
+	each := func(segs []Segment, f func(pos uint64)) {
+		for _, s := range segs {
+			for pos := s.Pos; pos < s.Pos+s.FileLen; pos += PageSize {
+				f(pos)
+			}
+		}
+	}
+	all := append(im.placed.objects, im.placed.processes...)
+	for _, segs := range all {
+		each(segs, func(pos uint64) { owners[pos]++ })
+	}
+	shared := 0
+	for pos, n := range owners {
+		if got := im.Shares(Piece{Pos: pos, Len: PageSize, In: im}); got != (n > 1) {
+			t.Errorf("page at %#x has %d owners; shared: %v", pos, n, got)
+		}
+		if n > 1 {
+			shared++
+		}
+	}
+	if shared == 0 || shared == len(owners) {
+		t.Errorf("%d of %d pages are shared", shared, len(owners))
+	}
+}

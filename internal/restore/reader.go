@@ -73,12 +73,19 @@ func (p *preparation) compares(in *image.Image, chunk int) {
 	p.summed[in][chunk] = true
 }
 
+// readsAlone reports whether nobody else reads what the reader of a piece does. In
+// a chain, processes may have been forked since and have the same memory of one
+// image.
+func (p *preparation) readsAlone(of image.Piece) bool {
+	return len(p.members) == 1 || p.image.Parent() == nil && !of.In.Shares(of)
+}
+
 // fetch adds the step that gets the bytes of a piece from where they are.
 func (r *reader) fetch(p image.Piece) {
 	fd, n := r.w.p.files.imageFDs[p.In].Fd(), plan.Imm(p.Len)
 	r.b.Call(r.name, abi.SysPread64, plan.Imm(uint64(fd)), plan.Imm(p.Addr), n, plan.Imm(p.Pos)).Want(n)
-	if r.w.p.unpacked[p.In] != nil && len(r.w.p.members) == 1 {
-		// Nobody else reads it. Otherwise all would be in memory twice at the end.
+	if r.w.p.unpacked[p.In] != nil && r.w.p.readsAlone(p) {
+		// Otherwise all would be in memory twice at the end.
 		r.b.Call("give the decompressed copy back", abi.SysFallocate, plan.Imm(uint64(fd)),
 			plan.Imm(abi.FallocPunchHole|abi.FallocKeepSize), plan.Imm(p.Pos), n).MayFail()
 	}
