@@ -21,14 +21,13 @@ func TestRealPrograms(t *testing.T) {
 	if isRoot() {
 		users = append(users, nobody)
 	}
-	realProgramsSaved(t, users)
+	realProgramsSaved(t, realPrograms, users)
 }
 
-// realProgramsSaved saves the real programs of these users in the way the
-// arguments say.
-func realProgramsSaved(t *testing.T, users []int, args ...string) {
+// realProgramsSaved saves programs of these users in the way the arguments say.
+func realProgramsSaved(t *testing.T, programs []realProgram, users []int, args ...string) {
 	t.Parallel()
-	for _, r := range realPrograms {
+	for _, r := range programs {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			if r.big && os.Getenv("CKPT_ALL") == "" {
