@@ -121,8 +121,12 @@ func TestShadow(t *testing.T) {
 					found = shadowOf(t, g.pid)
 				}
 			}
-			if _, err := Save(t.Context(), o); err != nil {
+			r, err := Save(t.Context(), o)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if !r.Ahead {
+				t.Errorf("nothing was copied ahead: %v", r.NotAhead)
 			}
 			if want != (found > 0) {
 				t.Errorf("shadow %d, want one: %v", found, want)
