@@ -118,7 +118,7 @@ func checkCount(t *testing.T, p *process) {
 	got = got[:strings.LastIndex(got, "\n")+1]
 	steps := strings.Count(got, "\n")
 	dir := workDir(t, os.Geteuid())
-	straight := start(t, command{argv: []string{p.cmd.Path, itoa(steps), "fast"}, dir: dir, uid: os.Geteuid()})
+	straight := start(t, command{argv: []string{p.cmd.Path, itoa(steps), "1"}, dir: dir, uid: os.Geteuid()})
 	if code := straight.wait(); code != 0 {
 		t.Fatalf("straight run: status %d", code)
 	}

@@ -272,14 +272,18 @@ func TestStoppedProcess(t *testing.T) {
 	eventually(t, "the program going on", func() bool { return p.state() == "S" })
 }
 
+// longNap has the counter sleep for an hour, in nanoseconds: seen asleep once, it is asleep
+// in the image too, however long the save takes to begin.
+const longNap = "3600000000000"
+
 // TestGdbOpensImage: gdb shows the very same variables and backtrace from the
 // image as from the running program; readelf and elfutils have no complaint.
 func TestGdbOpensImage(t *testing.T) {
 	t.Parallel()
 	dir := workDir(t, os.Geteuid())
 	program := target(t, "counter")
-	p := start(t, command{argv: []string{program, "100000"}, dir: dir, uid: os.Geteuid()})
-	p.awaitOutput("\n3 ")
+	p := start(t, command{argv: []string{program, "100000", longNap}, dir: dir, uid: os.Geteuid()})
+	p.awaitOutput("1 ")
 	eventually(t, "the program asleep", func() bool { return p.syscall() == unix.SYS_CLOCK_NANOSLEEP })
 	p.save(os.Geteuid())
 	image := filepath.Join(dir, "myckpt")
@@ -310,8 +314,8 @@ func TestGdbThroughHandler(t *testing.T) {
 	t.Parallel()
 	dir := workDir(t, os.Geteuid())
 	program := target(t, "counter")
-	p := start(t, command{argv: []string{program, "100000"}, dir: dir, uid: os.Geteuid(), env: withLibrary(t)})
-	p.awaitOutput("\n3 ")
+	p := start(t, command{argv: []string{program, "100000", longNap}, dir: dir, uid: os.Geteuid(), env: withLibrary(t)})
+	p.awaitOutput("1 ")
 	eventually(t, "the program asleep", func() bool { return p.syscall() == unix.SYS_CLOCK_NANOSLEEP })
 	p.saveBySignal()
 	image := filepath.Join(dir, "myckpt")

@@ -36,7 +36,7 @@ func TestUpgradedProgram(t *testing.T) {
 			}
 			got := text(dir, "out")
 			straightDir := workDir(t, os.Geteuid())
-			straight := start(t, command{argv: []string{target(t, "counter"), "60", "fast"}, dir: straightDir, uid: os.Geteuid()})
+			straight := start(t, command{argv: []string{target(t, "counter"), "60", "1"}, dir: straightDir, uid: os.Geteuid()})
 			if code := straight.wait(); code != 0 {
 				t.Fatalf("straight run: status %d", code)
 			}

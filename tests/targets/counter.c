@@ -11,7 +11,8 @@ static unsigned long memory[WORDS];
 int main(int argc, char **argv) {
   int steps = argc > 1 ? atoi(argv[1]) : 100;
   unsigned long state = 88172645463325252, sum = 0;
-  struct timespec nap = {0, argc > 2 ? 1 : 20000000};  // a second argument: no naps
+  long ns = argc > 2 ? atol(argv[2]) : 20000000;  // of a nap
+  struct timespec nap = {ns / 1000000000, ns % 1000000000};
   for (int step = 1; step <= steps; step++) {
     for (int i = 0; i < WORDS; i++) {
       state ^= state << 13, state ^= state >> 7, state ^= state << 17;
