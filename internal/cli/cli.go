@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"ckpt/internal/save"
 )
 
 // version is set by the Makefile: -ldflags "-X ckpt/internal/cli.version=...".
@@ -34,11 +36,40 @@ func Main(args []string) int {
 	if filepath.Base(args[0]) == restarter {
 		return run(MyRestart(), args[1:])
 	}
+	if len(args) > 1 && commands[args[1]] != nil {
+		return run(rootWith(args[1]), args[1:])
+	}
 	return run(Root(), args[1:])
+}
+
+// commands are the subcommands by their names.
+var commands = map[string]func() *cobra.Command{
+	"save": newSave, "restore": newRestore,
+	"show": newShow, "verify": newVerify, "plan": newPlan, "core": newCore,
+	"flatten": newFlatten, "diff": newDiff,
+	"check": newCheck, "doctor": newDoctor, "version": newVersion,
+	save.AgentCommand: newAgentSave, "emit-agent": newEmitAgent,
 }
 
 // Root is the command ckpt with all its subcommands.
 func Root() *cobra.Command {
+	root := newRoot()
+	for _, make := range commands {
+		root.AddCommand(make())
+	}
+	return root
+}
+
+// rootWith is Root with only that subcommand: making all the others takes as long
+// as freezing a process.
+func rootWith(name string) *cobra.Command {
+	root := newRoot()
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(commands[name]())
+	return root
+}
+
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ckpt",
 		Short: "Save a running process to a file, and make it run on from there",
@@ -76,8 +107,6 @@ ckpt save --compress takes.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	prepare(root)
-	root.AddCommand(newSave(), newRestore(), newShow(), newVerify(), newPlan(), newCore(), newFlatten(), newDiff(), newCheck(), newDoctor(), newVersion(),
-		newAgentSave(), newEmitAgent())
 	return root
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // call runs a command as run does, with its output caught.
@@ -83,6 +85,27 @@ func TestEveryCommandIsExplained(t *testing.T) {
 	}
 	if code, stdout, stderr := call(t); code != exitOK || !strings.Contains(stdout, "Exit codes:") || stderr != "" {
 		t.Errorf("ckpt alone: code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+// TestCommandAlone: a command is the same without the others.
+func TestCommandAlone(t *testing.T) {
+	t.Parallel()
+	for name := range commands {
+		var texts [2]string
+		for i, top := range []*cobra.Command{Root(), rootWith(name)} {
+			var out bytes.Buffer
+			top.SetOut(&out)
+			top.SetArgs([]string{name, "--help"})
+			cmd, err := top.ExecuteC()
+			if err != nil || cmd.Name() != name {
+				t.Errorf("%s: the command is %s, error %v", name, cmd.Name(), err)
+			}
+			texts[i] = out.String()
+		}
+		if texts[0] != texts[1] {
+			t.Errorf("%s: with the others\n%s\nwithout them\n%s", name, texts[0], texts[1])
+		}
 	}
 }
 
