@@ -106,7 +106,8 @@ const checkTries = 3
 // checkInside looks at memory and descriptors, and tells how many open files
 // there are.
 func checkInside(k *kin, subjects []*subject, path string, maps func(*subject) ([]proc.VMA, error)) (int, error) {
-	if err := k.checkSharers(subjects); err != nil {
+	refuseSharers, err := k.startSharers(subjects)
+	if err != nil {
 		return 0, err
 	}
 	files, err := openFiles(subjects...)
@@ -129,8 +130,10 @@ func checkInside(k *kin, subjects []*subject, path string, maps func(*subject) (
 	if err := k.refuseIPC(subjects); err != nil {
 		return 0, err
 	}
-	_, err = files.describe(k, nil)
-	return len(files.descs), err
+	if _, err := files.describe(k, nil); err != nil {
+		return 0, err
+	}
+	return len(files.descs), refuseSharers()
 }
 
 func (s *subject) checkMemory(files *files, path string, maps func(*subject) ([]proc.VMA, error)) error {

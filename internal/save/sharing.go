@@ -83,23 +83,43 @@ func findSharing(subjects []*subject) ([]*sharing, error) {
 	return all, nil
 }
 
-// checkSharers finds out what processes share with each other, and refuses those
-// that share something with others that would run on by themselves.
-func (k *kin) checkSharers(subjects []*subject) error {
+// startSharers finds out what processes share with each other, and begins to search
+// for others that they share something with. What it gives waits for that, and
+// refuses processes which share something with others that would run on by themselves.
+func (k *kin) startSharers(subjects []*subject) (refuse func() error, err error) {
 	all, err := findSharing(subjects)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	inside := map[int]*subject{}
 	for _, s := range subjects {
 		inside[s.pid], inside[s.proc.PID] = s, s
 	}
-	pids, err := k.fs.Processes()
-	if err != nil {
-		return err
-	}
-	pids = slices.DeleteFunc(pids, func(pid int) bool { return inside[pid] != nil || slices.Contains(k.helpers, pid) })
-	for _, found := range searchSharers(all, pids) {
+	var found []sharer
+	searched := make(chan outcome, 1)
+	go func() {
+		searched <- call(func() error {
+			pids, err := k.fs.Processes()
+			if err != nil {
+				return err
+			}
+			pids = slices.DeleteFunc(pids, func(pid int) bool { return inside[pid] != nil || slices.Contains(k.helpers, pid) })
+			found = searchSharers(all, pids)
+			return nil
+		})
+	}()
+	return func() error {
+		if err := (<-searched).result(); err != nil {
+			return err
+		}
+		k.refuseSharers(inside, found)
+		return nil
+	}, nil
+}
+
+// refuseSharers refuses processes that share something with others.
+func (k *kin) refuseSharers(inside map[int]*subject, all []sharer) {
+	for _, found := range all {
 		s, pid := inside[found.with], found.pid
 		st, err := k.fs.Process(pid).Status()
 		if err != nil || st.TracerPid != 0 && k.tracedWith(relative{pid, s.pid}, st.TracerPid) {
@@ -111,9 +131,11 @@ func (k *kin) checkSharers(subjects []*subject) error {
 		if _, still, err := found.what.search(pid); err != nil || !still {
 			continue // a twin of another save takes descriptors of its own
 		}
+		if s.over() {
+			continue // it has no memory, as kernel threads have none
+		}
 		s.refuse("process", fmt.Sprintf("shares its %s with process %d (%s), which would not be saved with it", found.what.name, pid, st.Name), "wait until that has ended")
 	}
-	return nil
 }
 
 // sharer is a process that shares something with one of those that are saved.
