@@ -27,6 +27,9 @@ func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err
 		m.baseFlags(vmas)
 		return vmas, false, nil
 	}
+	if useEarly(m.still, vmas) {
+		return vmas, true, nil
+	}
 	if m.twin == nil && m.c.before.little && m.s.status.VmLck == 0 {
 		if before := m.c.before.subject(m.s.pid); before != nil && useEarly(before.early, vmas) {
 			m.early = before.early
@@ -57,6 +60,19 @@ func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err
 	}
 	hintFlags(m.s.proc, vmas)
 	return vmas, false, nil
+}
+
+// flagsAside reads the flags of a process that is small while it is asked for other
+// things, which takes longer.
+func (m *member) flagsAside() {
+	if m.s.status.VmRSS > earlySize {
+		return
+	}
+	vmas, err := m.s.proc.Smaps()
+	if err != nil {
+		return // those that were read before will do
+	}
+	m.still = slices.DeleteFunc(vmas, func(v proc.VMA) bool { return isScratch(&v) })
 }
 
 // baseFlags gives mappings the flags that they had in the base of an incremental

@@ -28,6 +28,7 @@ type member struct {
 	writer     *twinWriter  // the twin, when it has the image; from the beginning, if it is a shadow
 	noTwin     error        // why there is none
 	early      []proc.VMA   // mappings with the flags that they had before
+	still      []proc.VMA   // and with those that they have
 	flagsLater bool         // the areas have not all their flags yet
 	flags      *laterFlags  // they are being read
 	ahead      *ahead       // what was copied of it while it ran
@@ -93,8 +94,11 @@ func (m *member) describe() error {
 	if err := m.s.describe(&m.told); err != nil {
 		return err
 	}
-	if m.mayShare() && m.c.before.little { // no twins will have all of it
+	switch {
+	case m.mayShare() && m.c.before.little: // no twins will have all of it
 		return m.findShared()
+	case len(m.c.members) == 1 && m.c.before.little:
+		m.flagsAside()
 	}
 	return nil
 }
@@ -246,7 +250,7 @@ func (m *member) copyFrozen(ctx context.Context) error {
 	if len(m.now) == 0 {
 		return nil
 	}
-	return m.copier(m.frozen.mem).copy(ctx, m.now)
+	return m.copier(m.withFiles(m.frozen.mem)).copy(ctx, m.now)
 }
 
 // space is where the memory of the process goes.

@@ -22,6 +22,7 @@ type prepared struct {
 	noRoom    error  // why there is too little memory for twins
 	little    bool   // to save: copying it takes no longer than making twins
 	shelf     *shelf // nil: for one process it does not pay
+	clean     cleanFiles
 }
 
 // preparing is a preparation under way.
@@ -52,6 +53,9 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 	p.start, p.codes = subjects[0].start, map[int]ptrace.Gadgets{w.root: w.code}
 	size := uint64(0)
 	size, p.little = isLittle(subjects)
+	if p.little {
+		w.ended.Go(func() { p.clean = openClean(subjects) })
+	}
 	if p.little && len(subjects) > 1 {
 		w.ended.Go(func() { p.shelf = newShelf(size + size/4) })
 	}
@@ -71,7 +75,11 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 		p.buffers[i] = make([]byte, copyPiece)
 	}
 	w.ended.Wait()
-	return p, w.err
+	if w.err != nil {
+		p.clean.Close()
+		return nil, w.err
+	}
+	return p, nil
 }
 
 // subject is what was seen of a process; nil: it was not there.
@@ -133,7 +141,9 @@ func findKnownCode(p proc.Process, known []ptrace.Gadgets) (ptrace.Gadgets, []pt
 			return g, known
 		}
 	}
-	g, _ := ptrace.FindGadgets(mem, of) // none, if it fails
+	files := codeFiles(p, mem, vmas)
+	defer files.Close()
+	g, _ := ptrace.FindGadgets(files, of) // none, if it fails
 	if len(known) < mostKnown {
 		known = append(known, g)
 	}

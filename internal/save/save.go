@@ -87,6 +87,7 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	if err := aside(ctx, &c.beat, stallLimit, c.prepare); err != nil {
 		return nil, err
 	}
+	defer c.before.clean.Close()
 	if len(c.before.subjects) > 1 {
 		// What was found out is needed no more, and memory that was in use is
 		// quicker to get than memory that the kernel has to give.

@@ -47,7 +47,7 @@ type shelved struct {
 
 // copyLittle is copyFrozen of little memory, while others do the same.
 func (m *member) copyLittle(ctx context.Context) error {
-	into := m.copier(m.frozen.mem)
+	into := m.copier(m.withFiles(m.frozen.mem))
 	queue := pieces{runs: m.now, most: copyPiece}
 	var buf []byte
 	for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {

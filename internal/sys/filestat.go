@@ -97,6 +97,16 @@ func IsPseudoFS(magic int64) bool {
 	return false
 }
 
+// IsPageCacheFS reports whether files on a file system of this type are read from the
+// very pages that are mapped. It need not know all that are.
+func IsPageCacheFS(magic int64) bool {
+	switch magic {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC: // ext2 and ext3 have the first one, too
+		return true
+	}
+	return false
+}
+
 // configfsMagic is CONFIGFS_MAGIC of fs/configfs/mount.c.
 const configfsMagic = 0x62656570
 
