@@ -39,23 +39,18 @@ func agentELF(consts, text []byte, funcs []agentFunc) ([]byte, error) {
 		}
 		panic("libckpt.so has no section " + name)
 	}
-	rodata, dynamic, ehHdr := bySect(".rodata"), bySect(".dynamic"), bySect(".eh_frame_hdr")
-	bssEnd := agentDataAddr + uint64(binary.Size(agentData{}))
+	dynamic, ehHdr, data := bySect(".dynamic"), bySect(".eh_frame_hdr"), bySect(".data")
 	progs := []elf.Prog64{
-		agentProg(elf.PT_LOAD, elf.PF_R, 0, rodata.Off+rodata.Size, 0x1000),
-		agentProg(elf.PT_LOAD, elf.PF_R|elf.PF_X, agentTextAddr, uint64(len(text)), 0x1000),
-		agentProg(elf.PT_LOAD, elf.PF_R|elf.PF_W, agentDynAddr, dynamic.Size, 0x1000),
+		agentProg(elf.PT_LOAD, elf.PF_R|elf.PF_X, 0, agentTextAddr+uint64(len(text)), 0x1000),
+		agentProg(elf.PT_LOAD, elf.PF_R|elf.PF_W, agentDynAddr, data.Addr+data.Size-agentDynAddr, 0x1000),
 		agentProg(elf.PT_DYNAMIC, elf.PF_R|elf.PF_W, agentDynAddr, dynamic.Size, 8),
 		agentProg(elf.PT_GNU_EH_FRAME, elf.PF_R, ehHdr.Off, ehHdr.Size, 4),
 		agentProg(elf.PT_GNU_STACK, elf.PF_R|elf.PF_W, 0, 0, 16),
 	}
-	progs[2].Memsz = bssEnd - agentDynAddr
 
 	var f agentFile
 	for _, s := range sections[1:] {
-		if s.Type != uint32(elf.SHT_NOBITS) {
-			f.put(s.Off, s.data)
-		}
+		f.put(s.Off, s.data)
 	}
 	shoff := f.end(8)
 	for i, s := range sections {
@@ -81,7 +76,7 @@ const (
 	agentEhdrSize = 64
 	agentPhdrSize = 56
 	agentShdrSize = 64
-	agentPhdrs    = 6
+	agentPhdrs    = 5
 )
 
 func agentProg(typ elf.ProgType, flags elf.ProgFlag, addr, size, align uint64) elf.Prog64 {

@@ -51,6 +51,9 @@ func agentSections(consts, text []byte, funcs []agentFunc) ([]agentSection, erro
 		{Tag: int64(elf.DT_FLAGS_1), Val: uint64(elf.DF_1_NODELETE)},
 		{Tag: int64(elf.DT_NULL)},
 	})
+	if agentTextAddr+len(text) > agentDynAddr {
+		return nil, fmt.Errorf("libckpt.so: text of %d bytes runs into .dynamic", len(text))
+	}
 	if agentDynAddr+len(dynamic) > agentDataAddr {
 		return nil, fmt.Errorf("libckpt.so: .dynamic of %d bytes runs into the data", len(dynamic))
 	}
@@ -65,7 +68,7 @@ func agentSections(consts, text []byte, funcs []agentFunc) ([]agentSection, erro
 		agentSect(".rodata", elf.SHT_PROGBITS, alloc, agentConstAddr, consts, 8),
 		agentSect(".text", elf.SHT_PROGBITS, alloc|exec, agentTextAddr, text, 32),
 		agentSect(".dynamic", elf.SHT_DYNAMIC, alloc|write, agentDynAddr, dynamic, 8).link(agentDynstr, 0, 16),
-		agentSect(".bss", elf.SHT_NOBITS, alloc|write, agentDataAddr, make([]byte, binary.Size(agentData{})), 8),
+		agentSect(".data", elf.SHT_PROGBITS, alloc|write, agentDataAddr, make([]byte, binary.Size(agentData{})), 8),
 		agentSect(".symtab", elf.SHT_SYMTAB, 0, 0, agentBytes(syms), 8).link(agentStrtab, uint32(len(syms)), elf.Sym64Size),
 		agentSect(".strtab", elf.SHT_STRTAB, 0, 0, strtab.data, 1),
 		agentSect(".shstrtab", elf.SHT_STRTAB, 0, 0, nil, 1),
@@ -76,7 +79,7 @@ func agentSections(consts, text []byte, funcs []agentFunc) ([]agentSection, erro
 	}
 	last := &sections[len(sections)-1]
 	last.data, last.Size = names.data, uint64(len(names.data))
-	off := uint64(agentDataAddr)
+	off := uint64(agentDataAddr + binary.Size(agentData{}))
 	for i := range sections {
 		if s := &sections[i]; i > 0 && s.Addr == 0 {
 			s.Off = off
