@@ -77,6 +77,12 @@ func bench(ctx context.Context, o options) error {
 			p.writeRows(os.Stdout)
 		}
 	}
+	if err := t.overheads(ctx, ours, o.runs, r); err != nil {
+		return err
+	}
+	if !o.json {
+		r.writeOverheads(os.Stdout)
+	}
 	for _, p := range peers() {
 		if err := t.peer(ctx, p, o, r); err != nil {
 			if ctx.Err() != nil {
@@ -89,6 +95,7 @@ func bench(ctx context.Context, o options) error {
 	for _, p := range r.Packed {
 		r.Bars = append(r.Bars, p.bars()...)
 	}
+	r.Bars = append(r.Bars, r.overheadBars()...)
 	if o.json {
 		return r.writeJSON(os.Stdout)
 	}

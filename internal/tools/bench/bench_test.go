@@ -82,7 +82,7 @@ func TestReference(t *testing.T) {
 			t.Errorf("%s took %v", ref.name, ref.time(r))
 		}
 	}
-	if left, err := os.ReadDir(tools.dir); err != nil || len(left) != 4 {
+	if left, err := os.ReadDir(tools.dir); err != nil || len(left) != 6 {
 		t.Errorf("files left: %v, %v", left, err)
 	}
 }

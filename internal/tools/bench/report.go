@@ -13,8 +13,12 @@ type report struct {
 	Machine machine
 	Series  []series
 	Packed  []packing
-	Bars    []bar
-	Notes   []string
+
+	Overheads []overhead
+	Starting  starting
+
+	Bars  []bar
+	Notes []string
 }
 
 func (r *report) note(format string, args ...any) {
@@ -90,6 +94,6 @@ func (r *report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(map[string]any{
-		"schema": r.Schema, "machine": r.Machine, "series": list, "compressed": r.Packed, "bars": r.Bars, "notes": r.Notes,
+		"schema": r.Schema, "machine": r.Machine, "series": list, "compressed": r.Packed, "overheads": r.Overheads, "start_of_true": r.Starting, "bars": r.Bars, "notes": r.Notes,
 	})
 }

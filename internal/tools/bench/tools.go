@@ -19,9 +19,12 @@ var programSource []byte
 //go:embed c/reference.c
 var referenceSource []byte
 
+//go:embed c/overhead.c
+var overheadSource []byte
+
 // tools are the compiled C programs, and the directory for all files.
 type tools struct {
-	dir, program, reference string
+	dir, program, reference, loops string
 }
 
 // step bounds each single thing that is measured.
@@ -29,11 +32,11 @@ const step = 2 * time.Minute
 
 // build compiles the C programs.
 func build(ctx context.Context, dir string) (*tools, error) {
-	t := &tools{dir: dir, program: filepath.Join(dir, "program"), reference: filepath.Join(dir, "reference")}
+	t := &tools{dir: dir, program: filepath.Join(dir, "program"), reference: filepath.Join(dir, "reference"), loops: filepath.Join(dir, "overhead")}
 	for _, p := range []struct {
 		path   string
 		source []byte
-	}{{t.program, programSource}, {t.reference, referenceSource}} {
+	}{{t.program, programSource}, {t.reference, referenceSource}, {t.loops, overheadSource}} {
 		if err := os.WriteFile(p.path+".c", p.source, 0o600); err != nil {
 			return nil, err
 		}
