@@ -175,12 +175,8 @@ func (c *collector) addAhead(s *subject) error {
 		return err
 	}
 	hintFlags(s.proc, vmas)
-	huge, err := hugeMemory(s.proc, vmas)
-	if err != nil {
+	if much, err := muchSmall(s.proc, vmas, c.o.aheadLeast()); err != nil || !much {
 		return err
-	}
-	if s.status.RssAnon-min(s.status.RssAnon, huge) < c.o.aheadLeast() {
-		return nil
 	}
 	if len(c.before.subjects) > 1 {
 		_, cow, err := findShared(s.proc, vmas, false)

@@ -7,43 +7,45 @@ import (
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
-	"ckpt/internal/sys"
 )
 
-// hugeMemory is how much private memory is in huge pages, in bytes.
-func hugeMemory(p proc.Process, vmas []proc.VMA) (n uint64, err error) {
+// muchSmall reports whether so much private memory, in bytes, is in small pages.
+func muchSmall(p proc.Process, vmas []proc.VMA, much uint64) (bool, error) {
 	s, err := newPageScanner(p)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	defer s.Close()
 	s.gentle = true
+	n := uint64(0)
 	for i := range vmas {
-		if v := &vmas[i]; kindOf(v) == image.Anonymous && v.Start < uint64(image.MaxAddr) {
-			if err := s.huge(v.Start, v.End, func(start, end uint64) { n += end - start }); err != nil {
-				return 0, err
-			}
+		v := &vmas[i]
+		if k := kindOf(v); k != image.Anonymous && k != image.PrivateFile || v.Start >= uint64(image.MaxAddr) {
+			continue
+		}
+		some, err := s.small(v.Start, v.End, much-n)
+		if err != nil {
+			return false, err
+		}
+		if n += some; n >= much {
+			return true, nil
 		}
 	}
-	return n, nil
+	return false, nil
 }
 
-// arm watches what can be copied ahead, and finds out what there is. Beside that, and
-// as long as it takes, the flags of mappings are read.
+// arm watches what can be copied ahead, and finds out what there is. After that, beside
+// the copying, the flags of mappings are read.
 func (a *ahead) arm() error {
 	a.areas = slices.DeleteFunc(a.areas, func(area image.Area) bool {
 		return a.watch.add(uint64(area.Start), uint64(area.End)) != nil // it is gone, or of a kind that is not watched
 	})
-	a.flags = sync.OnceValue(func() []proc.VMA {
-		vmas, _ := a.proc.Smaps() // it may have ended
-		return vmas
-	})
-	go a.flags()
 	for _, area := range a.areas {
 		var private []image.Run
+		not := others(&area)
 		err := a.stepwise(&area, func(start, end uint64) error {
-			return a.watch.arm(start, end, func(start, end, categories uint64) {
-				if categories&(sys.PageFile|sys.PageZero) == 0 {
+			return a.watch.arm(start, end, not, func(start, end, categories uint64) {
+				if categories&not == 0 {
 					private = appendRun(private, start, end)
 				}
 			})
@@ -58,6 +60,11 @@ func (a *ahead) arm() error {
 			a.runs = append(a.runs, private...)
 		}
 	}
+	a.flags = sync.OnceValue(func() []proc.VMA {
+		vmas, _ := a.proc.Smaps() // it may have ended
+		return vmas
+	})
+	go a.flags()
 	return nil
 }
 

@@ -134,7 +134,7 @@ func (p *changesPart) scan(a *ahead, w *watch, s *pageScanner) error {
 	var now []image.Run
 	if p.area.Kind == image.Anonymous || p.area.Kind == image.PrivateFile {
 		for _, r := range changed {
-			if err := s.private(r.Start, r.Start+r.Len, func(start, end uint64) { now = appendRun(now, start, end) }); err != nil {
+			if err := s.inArea(p.area, r.Start, r.Start+r.Len, func(start, end uint64) { now = appendRun(now, start, end) }); err != nil {
 				return err
 			}
 		}
@@ -202,13 +202,8 @@ func (ch *changes) at(p image.Run) []byte {
 	return ch.pages[from : from+p.Len]
 }
 
-// private makes changes a source of findRuns.
-func (ch *changes) visitPrivate(start, end uint64, visit func(start, end uint64)) error {
-	for _, r := range within(ch.private, image.Run{Start: start, Len: end - start}) {
-		visit(r.Start, r.Start+r.Len)
-	}
-	return nil
-}
+// visitPrivate makes changes a source of findRuns.
+func (ch *changes) visitPrivate() visitPages { return visitRuns(ch.private) }
 
 // putChanges writes what has changed to its places: what was captured, or else what
 // mem shows.

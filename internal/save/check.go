@@ -193,6 +193,6 @@ func (s *subject) count() (uint64, error) {
 	}
 	defer scanner.Close()
 	scanner.gentle = true
-	runs, err := findRuns(scanner.private, s.areas, true)
+	runs, err := findRuns(scanner.inArea, s.areas, true)
 	return total(runs), err
 }

@@ -159,10 +159,12 @@ func (m *member) readLater() {
 	l := &laterFlags{done: make(chan struct{})}
 	process := m.s.proc
 	m.flags = l
-	if m.twin == nil {
+	if shadow := m.writer != nil; shadow || m.twin == nil {
 		go func() {
 			defer close(l.done)
-			l.process, l.err = process.Smaps()
+			if l.process, l.err = process.Smaps(); shadow {
+				l.twin = l.process // it has the same memory
+			}
 		}()
 		return
 	}

@@ -185,7 +185,7 @@ func (m *member) findMemory() error {
 	}
 	if m.ahead != nil {
 		var err error
-		m.runs, err = findRuns(m.changes.visitPrivate, m.p.Areas, len(m.c.objects) > 0)
+		m.runs, err = findRuns(m.changes.visitPrivate(), m.p.Areas, len(m.c.objects) > 0)
 		return err
 	}
 	of := m.s.proc
@@ -217,7 +217,7 @@ func (m *member) findMemory() error {
 				return err
 			}
 		}
-		if m.runs, err = appendRuns(m.runs, scanner.private, a, len(m.c.objects) > 0); err != nil {
+		if m.runs, err = appendRuns(m.runs, scanner.inArea, a, len(m.c.objects) > 0); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"ckpt/internal/image"
@@ -43,8 +44,29 @@ func (s *pageScanner) Close() error { return s.pagemap.Close() }
 // has a private copy of: written to, and not the shared zero page or a page of
 // the mapped file.
 func (s *pageScanner) private(start, end uint64, visit func(start, end uint64)) error {
+	return s.but(notPrivate, start, end, visit)
+}
+
+// inArea is private for memory of an area.
+func (s *pageScanner) inArea(a *image.Area, start, end uint64, visit func(start, end uint64)) error {
+	return s.but(others(a), start, end, visit)
+}
+
+// others are the categories of those pages of an area that are not private. Where no
+// file is mapped the kernel need not look whether pages belong to one, which takes
+// four times as long as all the rest.
+func others(a *image.Area) uint64 {
+	if a.Kind == image.Anonymous && !a.Whole && (a.Name == "" || a.Name == "[heap]" || a.Name == "[stack]" || strings.HasPrefix(a.Name, "[anon:")) {
+		return sys.PageZero
+	}
+	return notPrivate
+}
+
+// but calls visit for each run of pages in [start, end) that are there and of none of
+// these categories.
+func (s *pageScanner) but(categories, start, end uint64, visit func(start, end uint64)) error {
 	if !s.noScan {
-		err := s.scan(start, end, sys.PagePresent|sys.PageSwapped, visit)
+		err := s.scan(start, end, categories, sys.PagePresent|sys.PageSwapped, visit)
 		if !errors.Is(err, syscall.ENOTTY) {
 			return err
 		}
@@ -69,7 +91,7 @@ func (s *pageScanner) everywhere(vmas []proc.VMA, small bool) (runs []image.Run,
 	}
 	if small && !s.noScan {
 		last := own[len(own)-1]
-		err := s.scan(own[0].Start, last.Start+last.Len, sys.PagePresent|sys.PageSwapped, add)
+		err := s.scan(own[0].Start, last.Start+last.Len, notPrivate, sys.PagePresent|sys.PageSwapped, add)
 		if s.noScan = errors.Is(err, syscall.ENOTTY); !s.noScan {
 			return intersect(runs, own), err
 		}
@@ -94,15 +116,27 @@ const notPrivate = sys.PageFile | sys.PageZero
 // present is private for pages that are not swapped out. It is an error on kernels
 // before 6.7.
 func (s *pageScanner) present(start, end uint64, visit func(start, end uint64)) error {
-	return s.scan(start, end, sys.PagePresent, visit)
+	return s.scan(start, end, notPrivate, sys.PagePresent, visit)
 }
 
-// huge is private for pages of 2 MB. It is an error on kernels before 6.7.
-func (s *pageScanner) huge(start, end uint64, visit func(start, end uint64)) error {
-	return s.scan(start, end, sys.PageHuge, visit)
+// small tells how much of [start, end), in bytes, is in private pages of 4 KB; if that
+// is more than enough, it may be less than all. It is an error on kernels before 6.7.
+func (s *pageScanner) small(start, end, enough uint64) (n uint64, err error) {
+	for start < end && n < enough && err == nil {
+		start, err = s.step(start, end, notPrivate|sys.PageHuge, sys.PagePresent, func(start, end uint64) { n += end - start })
+	}
+	return n, err
 }
 
-func (s *pageScanner) scan(start, end, anyOf uint64, visit func(start, end uint64)) error {
+func (s *pageScanner) scan(start, end, but, anyOf uint64, visit func(start, end uint64)) (err error) {
+	for start < end && err == nil {
+		start, err = s.step(start, end, but, anyOf, visit)
+	}
+	return err
+}
+
+// step is a part of scan, and tells where the next one begins.
+func (s *pageScanner) step(start, end, but, anyOf uint64, visit func(start, end uint64)) (next uint64, err error) {
 	if s.buf == nil {
 		s.buf = make([]sys.PageRegion, 256)
 	}
@@ -110,24 +144,21 @@ func (s *pageScanner) scan(start, end, anyOf uint64, visit func(start, end uint6
 	if s.gentle {
 		most = gentlePages
 	}
-	for start < end {
-		found, next, err := sys.PagemapScanSome(s.pagemap, start, end, most, notPrivate, notPrivate, anyOf, 0, s.buf)
-		if err != nil {
-			return fmt.Errorf("scan the page map of %#x-%#x: %w", start, end, err)
-		}
-		for _, r := range found {
-			if r.Start < start || r.End > end || r.Start >= r.End {
-				return fmt.Errorf("scan the page map of %#x-%#x: the kernel answered %#x-%#x", start, end, r.Start, r.End)
-			}
-			visit(r.Start, r.End)
-			start = r.End
-		}
-		if next <= start && len(found) == 0 {
-			return fmt.Errorf("scan the page map of %#x-%#x: no progress", start, end)
-		}
-		start = max(start, next)
+	found, next, err := sys.PagemapScanSome(s.pagemap, start, end, most, but, but, anyOf, 0, s.buf)
+	if err != nil {
+		return 0, fmt.Errorf("scan the page map of %#x-%#x: %w", start, end, err)
 	}
-	return nil
+	for _, r := range found {
+		if r.Start < start || r.End > end || r.Start >= r.End {
+			return 0, fmt.Errorf("scan the page map of %#x-%#x: the kernel answered %#x-%#x", start, end, r.Start, r.End)
+		}
+		visit(r.Start, r.End)
+		start = r.End
+	}
+	if next <= start && len(found) == 0 {
+		return 0, fmt.Errorf("scan the page map of %#x-%#x: no progress", start, end)
+	}
+	return max(start, next), nil
 }
 
 // Bits of an entry of /proc/PID/pagemap
@@ -169,12 +200,12 @@ func (s *pageScanner) read(start, end uint64, visit func(start, end uint64)) err
 	return nil
 }
 
-// visitPages calls visit for pages of [start, end), as pageScanner.private does.
-type visitPages func(start, end uint64, visit func(start, end uint64)) error
+// visitPages calls visit for pages of [start, end), as pageScanner.inArea does.
+type visitPages func(a *image.Area, start, end uint64, visit func(start, end uint64)) error
 
 // visitRuns is a visitPages of what is known.
 func visitRuns(runs []image.Run) visitPages {
-	return func(start, end uint64, visit func(start, end uint64)) error {
+	return func(_ *image.Area, start, end uint64, visit func(start, end uint64)) error {
 		for _, r := range within(runs, image.Run{Start: start, Len: end - start}) {
 			visit(r.Start, r.Start+r.Len)
 		}
@@ -216,11 +247,11 @@ func appendRuns(runs []image.Run, private visitPages, a *image.Area, objects boo
 		add(start, end)
 	case a.Whole:
 		add(start, end)
-		err = private(start, end, func(start, end uint64) {
+		err = private(a, start, end, func(start, end uint64) {
 			a.Dirty = append(a.Dirty, image.AddrRange{Start: image.Addr(start), End: image.Addr(end)})
 		})
 	default:
-		err = private(start, end, add)
+		err = private(a, start, end, add)
 	}
 	return runs, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
+	"ckpt/internal/sys"
 )
 
 type span struct{ start, end uint64 }
@@ -117,6 +118,57 @@ func TestZeroPages(t *testing.T) {
 	}
 }
 
+// TestSmall: what is in small pages is counted, up to what is enough.
+func TestSmall(t *testing.T) {
+	t.Parallel()
+	const pages = 3000
+	b := reserve(t, pages)
+	if err := syscall.Madvise(b, syscall.MADV_NOHUGEPAGE); err != nil && err != syscall.EINVAL {
+		t.Fatal(err)
+	}
+	const touched = pages / 3
+	for i := 0; i < pages; i += 3 {
+		b[i*pageSize] = 1
+	}
+	s, from := scanner(t), addressOf(b)
+	s.gentle = true
+	end := from + uint64(len(b))
+	if n, err := s.small(from, end, 1<<40); err != nil || n != touched*pageSize {
+		t.Errorf("%d bytes are in small pages instead of %d, error %v", n, touched*pageSize, err)
+	}
+	for _, enough := range []uint64{1, 10 * pageSize, touched * pageSize} {
+		if n, err := s.small(from, end, enough); err != nil || n < enough {
+			t.Errorf("%d bytes are in small pages where %d are enough, error %v", n, enough, err)
+		}
+	}
+	if n, err := s.small(from+pageSize, from+3*pageSize, 1); err != nil || n != 0 {
+		t.Errorf("%d bytes of what was never touched are in small pages, error %v", n, err)
+	}
+}
+
+// TestOthers: the kernel is asked for pages of files wherever there may be some, as in
+// memory that is mapped from an image.
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		area image.Area
+		want uint64
+	}{
+		{image.Area{Kind: image.Anonymous}, sys.PageZero},
+		{image.Area{Kind: image.Anonymous, Name: "[heap]"}, sys.PageZero},
+		{image.Area{Kind: image.Anonymous, Name: "[stack]"}, sys.PageZero},
+		{image.Area{Kind: image.Anonymous, Name: "[anon:a name]"}, sys.PageZero},
+		{image.Area{Kind: image.Anonymous, Whole: true}, notPrivate},
+		{image.Area{Kind: image.Anonymous, Name: "/dev/zero"}, notPrivate},
+		{image.Area{Kind: image.Anonymous, Name: "[uprobes]"}, notPrivate},
+		{image.Area{Kind: image.PrivateFile, Name: "[heap]"}, notPrivate},
+	} {
+		if got := others(&c.area); got != c.want {
+			t.Errorf("%s, %q, whole %v: %#x, want %#x", c.area.Kind, c.area.Name, c.area.Whole, got, c.want)
+		}
+	}
+}
+
 // TestNoScan: on a kernel without PAGEMAP_SCAN the answer is the same.
 func TestNoScan(t *testing.T) {
 	t.Parallel()
@@ -182,7 +234,7 @@ func TestFindRuns(t *testing.T) {
 		{image.VVar, false, nil},
 	} {
 		areas := []image.Area{{Start: from, End: from + 8*pageSize, Kind: c.kind, Whole: c.whole}}
-		got, err := findRuns(scanner(t).private, areas, false)
+		got, err := findRuns(scanner(t).inArea, areas, false)
 		if err != nil || !slices.Equal(joined(got), c.want) {
 			t.Errorf("%s, whole %v: %v, error %v", c.kind, c.whole, got, err)
 		}

@@ -79,7 +79,7 @@ func (t *tracker) take(start, end uint64, anonymous bool) (found []image.Run, fr
 		for i++; i < len(found) && found[i].Start <= to+tableSize; i++ {
 			to = found[i].Start + found[i].Len
 		}
-		if err := t.watch.arm(from, to, func(from, to, _ uint64) { armed = appendRun(armed, from, to) }); err != nil {
+		if err := t.watch.arm(from, to, 0, func(from, to, _ uint64) { armed = appendRun(armed, from, to) }); err != nil {
 			return nil, fresh, err
 		}
 	}
@@ -174,7 +174,7 @@ type areaContent struct {
 func (t *tracker) content(s *pageScanner, a *image.Area) (c areaContent, err error) {
 	start, end := uint64(a.Start), uint64(a.End)
 	private := func(r image.Run) (there []image.Run, err error) {
-		err = s.private(r.Start, r.Start+r.Len, func(from, to uint64) { there = appendRun(there, from, to) })
+		err = s.inArea(a, r.Start, r.Start+r.Len, func(from, to uint64) { there = appendRun(there, from, to) })
 		return there, err
 	}
 	// What arming leaves where no page of a file is looks like one that is swapped out.

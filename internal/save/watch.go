@@ -144,12 +144,12 @@ func (w *watch) remove(start, end uint64) error {
 }
 
 // arm calls visit for all pages of [start, end) that are there and not armed,
-// with what they are (sys.PagePresent, PageSwapped, PageFile, PageZero, PageHuge),
-// and arms them: the next write to one makes it a written one. Who reads the
-// memory afterwards can be told what has changed since.
-func (w *watch) arm(start, end uint64, visit func(start, end, categories uint64)) error {
+// with what they are (sys.PagePresent, PageSwapped, and of tell), and arms them: the
+// next write to one makes it a written one. Who reads the memory afterwards can be
+// told what has changed since. To tell sys.PageFile takes the kernel twice as long.
+func (w *watch) arm(start, end, tell uint64, visit func(start, end, categories uint64)) error {
 	const there = sys.PagePresent | sys.PageSwapped
-	return w.scan(start, end, true, there, there|sys.PageFile|sys.PageZero|sys.PageHuge, visit)
+	return w.scan(start, end, true, there, there|tell, visit)
 }
 
 // written calls visit for all pages of [start, end) that may have changed since

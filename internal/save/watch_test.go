@@ -56,7 +56,7 @@ func watched(t *testing.T, w *watch, n int) (b []byte, start uint64) {
 func armAll(t *testing.T, w *watch, b []byte) (pages int) {
 	t.Helper()
 	start := addressOf(b)
-	err := w.arm(start, start+uint64(len(b)), func(start, end, categories uint64) {
+	err := w.arm(start, start+uint64(len(b)), notPrivate, func(start, end, categories uint64) {
 		if categories&sys.PagePresent == 0 || categories&(sys.PageFile|sys.PageZero) != 0 {
 			t.Errorf("pages %#x-%#x are %#x", start, end, categories)
 		}
@@ -202,7 +202,7 @@ func TestWatchLeavesNothing(t *testing.T) {
 			return err
 		}
 		pages := 0
-		err = w.arm(base, base+size, func(start, end, _ uint64) { pages += int(end-start) / pageSize })
+		err = w.arm(base, base+size, 0, func(start, end, _ uint64) { pages += int(end-start) / pageSize })
 		if err != nil || pages != size/pageSize {
 			t.Errorf("%d pages are armed: %v", pages, err)
 		}
