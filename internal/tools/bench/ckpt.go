@@ -33,7 +33,15 @@ func (ckpt) name() string { return "ckpt" }
 func (ckpt) wrap(string) []string { return nil }
 
 func (c ckpt) save(ctx context.Context, pid int, dir string) error {
-	_, err := output(ctx, c.path, "save", strconv.Itoa(pid), "-o", filepath.Join(dir, "image"), "--fsync", "no")
+	return c.saveThen(ctx, "run", pid, dir)
+}
+
+func (c ckpt) saveAndStop(ctx context.Context, pid int, dir string) error {
+	return c.saveThen(ctx, "stop", pid, dir)
+}
+
+func (c ckpt) saveThen(ctx context.Context, then string, pid int, dir string) error {
+	_, err := output(ctx, c.path, "save", strconv.Itoa(pid), "-o", filepath.Join(dir, "image"), "--fsync", "no", "--then", then)
 	return err
 }
 

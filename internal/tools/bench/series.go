@@ -27,12 +27,18 @@ type engine interface {
 // lazyEngine can also restore without reading memory first.
 type lazyEngine interface{ restoreLazily(dir string) *exec.Cmd }
 
+// stoppingEngine can also stop the program first and copy it then.
+type stoppingEngine interface {
+	saveAndStop(ctx context.Context, pid int, dir string) error
+}
+
 // run is what one run measured.
 type run struct {
 	Save, Pause, Before, Fsync, Restore, Fork time.Duration
 	Write, Reserve, WarmRead, FreshRead       time.Duration
 	HugeRead                                  time.Duration
 	Lazy                                      time.Duration // 0: the engine has no such thing
+	Stopped                                   time.Duration // saved stopped; 0: the same
 	Image                                     int64         // bytes on the disk
 }
 
@@ -131,6 +137,11 @@ func (t *tools) run(ctx context.Context, e engine, of shape) (r run, err error) 
 		return r, fmt.Errorf("fork: %w", err)
 	}
 	r.Fork = time.Duration(fork)
+	if s, ok := e.(stoppingEngine); ok && of.Size > 0 {
+		if err := t.saveStopped(ctx, s, p, of.Size, &r.Stopped); err != nil {
+			return r, err
+		}
+	}
 	if err := t.restore(ctx, p, e.restore(dir), r.Image, &r.Restore); err != nil {
 		return r, err
 	}
@@ -187,6 +198,32 @@ func (t *tools) save(ctx context.Context, e engine, p *program, dir string, size
 	}
 	r.Fsync = time.Since(begin)
 	return nil
+}
+
+// saveStopped saves the program once more, stopped from then on, and lets it go on.
+func (t *tools) saveStopped(ctx context.Context, e stoppingEngine, p *program, size int64, took *time.Duration) error {
+	dir := filepath.Join(t.dir, "stopped")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := t.warm(ctx, size); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := e.saveAndStop(ctx, p.cmd.Process.Pid, dir); err != nil {
+		return err
+	}
+	*took = time.Since(begin)
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		return err
+	}
+	last, err := p.beats()
+	if err != nil {
+		return err
+	}
+	_, err = p.beatAfter(ctx, last)
+	return err
 }
 
 // syncAll waits until all files of a directory are on the disk, and returns how

@@ -53,6 +53,7 @@ type measure struct {
 
 var measures = []measure{
 	{"save", "save, without fsync", func(r run) time.Duration { return r.Save }, []reference{write, reserve}},
+	{"stopped", "  save --then stop", func(r run) time.Duration { return r.Stopped }, []reference{write, reserve}},
 	{"pause", "pause of the program", func(r run) time.Duration { return r.Pause }, []reference{write, fork}},
 	{"gap_before", "  longest gap before", func(r run) time.Duration { return r.Before }, nil},
 	{"fsync", "fsync of the image", func(r run) time.Duration { return r.Fsync }, []reference{write}},
