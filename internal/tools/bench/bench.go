@@ -63,6 +63,19 @@ func bench(ctx context.Context, o options) error {
 		}
 		r.add(s, o)
 	}
+	for _, size := range o.sizes {
+		if size < barSize || t.noRoom(size) != "" {
+			continue
+		}
+		i, err := t.increment(ctx, ours, size, o.runs)
+		if err != nil {
+			return err
+		}
+		r.Chains = append(r.Chains, i)
+		if !o.json {
+			i.writeRows(os.Stdout)
+		}
+	}
 	for _, of := range realPrograms {
 		p, err := t.packing(ctx, ours, of, o.runs)
 		if ctx.Err() != nil {
@@ -94,6 +107,9 @@ func bench(ctx context.Context, o options) error {
 	r.Bars = bars(r.Series)
 	for _, p := range r.Packed {
 		r.Bars = append(r.Bars, p.bars()...)
+	}
+	for _, i := range r.Chains {
+		r.Bars = append(r.Bars, i.bars()...)
 	}
 	r.Bars = append(r.Bars, r.overheadBars()...)
 	if o.json {

@@ -30,6 +30,7 @@ const (
 	commandFork  = 1
 	commandCheck = 2
 	commandQuit  = 3
+	commandWrite = 4 // to as many pages as are a hundredth of its memory
 )
 
 // poll is how often the shared file is looked at. Often would disturb.

@@ -25,11 +25,11 @@
 #include <unistd.h>
 
 enum { BEATS = 65536, PAGE = 4096, MIXTURE = 256 };
-enum { FORK = 1, CHECK = 2, QUIT = 3 };
+enum { FORK = 1, CHECK = 2, QUIT = 3, WRITE = 4 };
 
 struct header {
 	uint64_t beats;   /* so far; the time of beat i is at i % BEATS */
-	uint64_t command; /* FORK, CHECK or QUIT, set by the benchmark, 0 when done */
+	uint64_t command; /* FORK and so on, set by the benchmark, 0 when done */
 	uint64_t answer;  /* to the last command: FORK: ns; CHECK: 1 if the memory is as it was */
 };
 
@@ -65,16 +65,22 @@ static void fill(uint64_t *m, size_t words, int random)
 	}
 }
 
+/* touch writes to some page what it holds already. */
+static void touch(volatile uint64_t *m, size_t pages)
+{
+	static uint64_t x = 88172645463325252;
+	x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+	volatile uint64_t *word = m + x % pages * (PAGE / 8);
+	*word = *word;
+}
+
 /* dirty writes to as many pages as are due, up to some at once. */
 static void dirty(volatile uint64_t *m, size_t pages, uint64_t rate, uint64_t since)
 {
-	static uint64_t x = 88172645463325252, done;
+	static uint64_t done;
 	uint64_t due = (now() - since) / 1000 * rate / PAGE / 1000000;
-	for (int i = 0; done < due && i < 1000; i++, done++) {
-		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-		volatile uint64_t *word = m + x % pages * (PAGE / 8);
-		*word = *word;
-	}
+	for (int i = 0; done < due && i < 1000; i++, done++)
+		touch(m, pages);
 	if (done + 1000 < due)
 		done = due; /* it stood still: that is not made up for */
 }
@@ -182,6 +188,10 @@ int main(int argc, char **argv)
 			h->command = 0;
 		} else if (h->command == CHECK) {
 			h->answer = checksum(memory, words) == sum;
+			h->command = 0;
+		} else if (h->command == WRITE) {
+			for (size_t i = 0; i < size / PAGE / 100; i++)
+				touch(memory, size / PAGE);
 			h->command = 0;
 		}
 		if (h->command == QUIT) {
