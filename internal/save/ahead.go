@@ -34,6 +34,8 @@ const (
 	aheadRounds = 5
 	aheadCalm   = 512 << 10
 	aheadSlow   = 0.75
+	// keptMost is how much of what changed meanwhile is kept in memory, in bytes.
+	keptMost = 128 << 20
 )
 
 // ahead is what was copied of a running process.
@@ -48,6 +50,8 @@ type ahead struct {
 	runs    []image.Run // what was copied
 	private []image.Run // of that, what belongs to no file
 	image   *image.SpaceWriter
+	kept    *pages // what changed since, to be written to its places later
+	room    []byte // touched, for what changes last
 
 	mu     sync.Mutex
 	missed []image.Run // what has to be taken for changed, whatever the watch says
@@ -197,7 +201,7 @@ func (c *collector) addAhead(s *subject) error {
 	if err := c.lockWatch(s.pid, s.start); err != nil {
 		return err
 	}
-	a := &ahead{pid: s.pid, proc: s.proc}
+	a := &ahead{pid: s.pid, proc: s.proc, kept: newPages()}
 	for _, m := range s.classify(vmas) {
 		if m.aheadable() {
 			a.areas = append(a.areas, m.Area)
@@ -285,9 +289,10 @@ func (c *collector) copyChanged(ctx context.Context, all []*ahead) error {
 				return err
 			}
 			changed += total(runs)
-			if err := c.copyRunning(ctx, a, runs, a.image.Rewrite); err != nil {
+			if err := c.keep(ctx, a, runs); err != nil {
 				return err
 			}
+			a.makeRoom(total(runs))
 		}
 		if changed <= aheadCalm || float64(changed) > aheadSlow*float64(last) {
 			break
@@ -313,6 +318,54 @@ func (a *ahead) changed() ([]image.Run, error) {
 	// What has no place is copied later, but it is armed now.
 	a.missed = append(a.missed, subtract(runs, a.runs)...)
 	return intersect(runs, a.runs), nil
+}
+
+// roomMost is the most memory, in bytes, that is touched for what changes last.
+const roomMost = 8 << 20
+
+// makeRoom gets memory for n bytes from the kernel, which takes longer than copying
+// them.
+func (a *ahead) makeRoom(n uint64) {
+	if a.room == nil && n > 0 {
+		a.room = make([]byte, roomMost)
+		for at := 0; at < min(int(n), roomMost); at += pageSize {
+			a.room[at] = 1
+		}
+	}
+}
+
+// keep copies what a running process has written to, mostly pages here and there,
+// into memory of ours: writing each to its place takes several times as long (ext4 walks
+// all blocks of a large folio for each), while the program writes more. What there is
+// no room for is written there all the same.
+func (c *collector) keep(ctx context.Context, a *ahead, runs []image.Run) error {
+	if total(a.kept.runs)+total(runs) > keptMost {
+		a.kept.drop(runs)
+		return c.copyRunning(ctx, a, runs, a.image.Rewrite)
+	}
+	memory := &scattered{pid: a.proc.PID, read: func(buf []byte, addr uint64) (int, error) {
+		n, _ := a.mem.ReadAt(buf, int64(addr))
+		return n &^ (pageSize - 1), nil
+	}}
+	err := a.kept.read(ctx, memory, runs, a.miss)
+	c.step(total(runs))
+	return err
+}
+
+// putKept writes what was kept, and has not changed since, to its places.
+func (m *member) putKept(ctx context.Context) error {
+	a := m.ahead
+	// One goroutine: writes to one file exclude each other.
+	return inPieces(ctx, m.c.before.buffers[:1], intersect(subtract(a.kept.runs, m.changes.need), m.runs), func(p image.Run, buf []byte) error {
+		if _, err := a.kept.ReadAt(buf, int64(p.Start)); err != nil {
+			return err
+		}
+		if err := a.image.Rewrite(p.Start, buf); err != nil {
+			return &StoreError{m.c.o.Path, err}
+		}
+		m.c.beat.step()
+		return nil
+	})
 }
 
 // copyRunning copies memory of a process that runs, and may give it back at any

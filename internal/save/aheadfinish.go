@@ -116,6 +116,11 @@ func (c *collector) finishAhead(ctx context.Context) error {
 		return err
 	}
 	for _, m := range c.members {
+		if m.ahead != nil {
+			if err := aside(ctx, &c.beat, stallLimit, func() error { return m.putKept(ctx) }); err != nil {
+				return m.named(err)
+			}
+		}
 		switch {
 		case m.changes == nil:
 		case m.changes.pages != nil:

@@ -181,17 +181,17 @@ func (m *member) capture(ctx context.Context) error {
 		ch.starts = append(ch.starts, n)
 		n += r.Len
 	}
-	ch.pages = make([]byte, n)
+	if ch.pages = m.ahead.room; ch.pages == nil || n > uint64(len(ch.pages)) {
+		ch.pages = make([]byte, n)
+	}
 	from := &copier{mem: m.frozen.mem, areas: m.p.Areas}
-	return inPieces(ctx, m.c.before.buffers[:], ch.need, func(p image.Run, _ []byte) error {
-		b := ch.at(p)
-		n, err := from.read(b, p.Start)
-		if n < len(b) && err == nil {
+	memory := &scattered{pid: m.s.proc.PID, read: from.read}
+	return inBatches(ctx, m.c.before.buffers[:], ch.need, func(b batch, _ []byte) error {
+		return memory.into(ch.pages[b.at:], b.runs, func(r image.Run, have int) {
 			ch.mu.Lock()
-			ch.missing = append(ch.missing, image.Run{Start: p.Start + uint64(n), Len: p.Len - uint64(n)})
-			ch.mu.Unlock()
-		}
-		return err
+			defer ch.mu.Unlock()
+			ch.missing = append(ch.missing, image.Run{Start: r.Start + uint64(have), Len: r.Len - uint64(have)})
+		})
 	})
 }
 

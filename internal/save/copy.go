@@ -39,15 +39,21 @@ func (c *copier) copy(ctx context.Context, runs []image.Run) error {
 
 // inPieces does something with all runs, in pieces as long as its buffer at most, on
 // a goroutine for each of the buffers.
-func inPieces(parent context.Context, buffers [][]byte, runs []image.Run, do func(p image.Run, buf []byte) error) error {
+func inPieces(ctx context.Context, buffers [][]byte, runs []image.Run, do func(p image.Run, buf []byte) error) error {
+	queue := pieces{runs: runs, most: copyPiece}
+	return inTurns(ctx, buffers, queue.next, func(p image.Run, buf []byte) error { return do(p, buf[:p.Len]) })
+}
+
+// inTurns does something with all that next gives, on a goroutine for each of the
+// buffers.
+func inTurns[T any](parent context.Context, buffers [][]byte, next func() (T, bool), do func(t T, buf []byte) error) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	queue := pieces{runs: runs, most: copyPiece}
 	var workers sync.WaitGroup
 	ended := make([]outcome, len(buffers))
 	work := func(buf []byte) error {
-		for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {
-			if err := do(p, buf[:p.Len]); err != nil {
+		for t, ok := next(); ok && ctx.Err() == nil; t, ok = next() {
+			if err := do(t, buf); err != nil {
 				return err
 			}
 		}

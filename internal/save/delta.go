@@ -1,10 +1,9 @@
 package save
 
 import (
-	"errors"
+	"context"
 	"io"
 	"sync"
-	"sync/atomic"
 
 	"ckpt/internal/image"
 )
@@ -15,35 +14,45 @@ type pages struct {
 	runs  []image.Run       // where they are
 }
 
-// read copies runs from /proc/PID/mem, in place of older copies.
-func (p *pages) read(mem io.ReaderAt, runs []image.Run) error {
+func newPages() *pages { return &pages{bytes: map[uint64][]byte{}} }
+
+// read copies runs, in place of older copies. short is told of those that have less
+// than they should; of the rest of these there is no copy.
+func (p *pages) read(ctx context.Context, memory *scattered, runs []image.Run, short func(missing image.Run)) error {
 	slab := make([]byte, total(runs))
-	places, n := make([][]byte, len(runs)), uint64(0)
-	for i, r := range runs {
-		places[i] = slab[n : n+r.Len : n+r.Len]
-		n += r.Len
-	}
-	var next atomic.Int64
-	errs := make([]error, copyWorkers)
-	var workers sync.WaitGroup
-	for w := range errs {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(runs) && errs[w] == nil; i = int(next.Add(1)) - 1 {
-				_, errs[w] = mem.ReadAt(places[i], int64(runs[i].Start))
-			}
+	var mu sync.Mutex
+	var missing []image.Run
+	err := inBatches(ctx, make([][]byte, copyWorkers), runs, func(b batch, _ []byte) error {
+		return memory.into(slab[b.at:], b.runs, func(r image.Run, have int) {
+			mu.Lock()
+			defer mu.Unlock()
+			missing = append(missing, image.Run{Start: r.Start + uint64(have), Len: r.Len - uint64(have)})
 		})
-	}
-	workers.Wait()
-	if err := errors.Join(errs...); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	for i, r := range runs {
-		for at := uint64(0); at < r.Len; at += pageSize {
-			p.bytes[r.Start+at] = places[i][at : at+pageSize]
+	for _, r := range runs {
+		for at := r.Start; at < r.Start+r.Len; at, slab = at+pageSize, slab[pageSize:] {
+			p.bytes[at] = slab[:pageSize:pageSize]
 		}
 	}
 	p.runs = union(p.runs, runs)
+	p.drop(sorted(missing))
+	for _, r := range missing {
+		short(r)
+	}
 	return nil
+}
+
+// drop gives up copies.
+func (p *pages) drop(runs []image.Run) {
+	for _, r := range runs {
+		for at := r.Start; at < r.Start+r.Len; at += pageSize {
+			delete(p.bytes, at)
+		}
+	}
+	p.runs = subtract(p.runs, runs)
 }
 
 // ReadAt gives contents of pages of which there are copies.

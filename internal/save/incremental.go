@@ -177,7 +177,7 @@ func (inc *incremental) use(im *image.Image) error {
 		p := &m.Processes[i]
 		// Ids in the image are those that the processes know.
 		if t := inc.trackers[p.PID]; t != nil && t.held.Image != nil && t.held.Image.ID == m.ID && p.Shares.Memory == 0 {
-			t.base, t.ahead = newTrackerBase(im, i), &pages{bytes: map[uint64][]byte{}}
+			t.base, t.ahead = newTrackerBase(im, i), newPages()
 		}
 	}
 	return nil
@@ -226,7 +226,7 @@ func (inc *incremental) copyAhead(ctx context.Context) error {
 		if err := f.release(); err != nil {
 			return err
 		}
-		if err := aside(ctx, &inc.c.beat, stallLimit, func() error { return inc.read(list) }); err != nil {
+		if err := aside(ctx, &inc.c.beat, stallLimit, func() error { return inc.read(ctx, list) }); err != nil {
 			return err
 		}
 	}
@@ -250,14 +250,15 @@ func (inc *incremental) note() (list map[int][]image.Run, size uint64, err error
 }
 
 // read copies what was noted. What can not be read now will be later.
-func (inc *incremental) read(list map[int][]image.Run) error {
+func (inc *incremental) read(ctx context.Context, list map[int][]image.Run) error {
 	for pid, runs := range list {
 		t := inc.trackers[pid]
 		mem, err := os.Open(inc.c.kin.fs.Process(pid).Path("mem"))
 		if err != nil {
 			return explain(inc.c.kin.fs, pid, err)
 		}
-		if err := t.ahead.read(mem, runs); err == nil {
+		memory := &scattered{pid: pid, read: func(buf []byte, addr uint64) (int, error) { return mem.ReadAt(buf, int64(addr)) }}
+		if err := t.ahead.read(ctx, memory, runs, func(image.Run) {}); err == nil {
 			t.recent = nil
 		}
 		_ = mem.Close() // only read
