@@ -61,17 +61,44 @@ var errUntracked = errors.New("writes to it can not be noted")
 // note it would take page tables for all of a mapping that hardly is used, in which each
 // page would look as if it were swapped out.
 func (t *tracker) take(start, end uint64, anonymous bool) (found []image.Run, fresh bool, err error) {
-	visit := func(from, to uint64) { found = appendRun(found, from, to) }
-	err = t.watch.written(start, end, !anonymous, visit)
+	found, err = t.watch.takeAll(start, end, anonymous)
 	if errors.Is(err, errUnwatched) {
-		found, fresh = nil, true
-		if t.watch.add(start, end) != nil {
+		if fresh = true; t.watch.add(start, end) != nil {
 			return nil, true, errUntracked // somebody else watches it, or it is of a special kind
 		}
-		err = t.watch.written(start, end, !anonymous, visit)
+		found, err = t.watch.takeAll(start, end, anonymous)
 	}
+	return found, fresh, err
+}
+
+// takeAll is take, on all processors where it pays, for memory that is watched.
+func (w *watch) takeAll(start, end uint64, anonymous bool) ([]image.Run, error) {
+	parts := max(1, min(uint64(runtime.GOMAXPROCS(0)), (end-start)/scanPiece))
+	if parts == 1 {
+		return w.take(start, end, anonymous)
+	}
+	begin := start &^ (tableSize - 1) // page tables are not cut
+	size := ((end-begin)/parts + tableSize) &^ (tableSize - 1)
+	found := make([][]image.Run, parts)
+	errs := spread(int(parts), 1, func(i int) (err error) {
+		own, at := *w, begin+uint64(i)*size
+		own.buf = nil
+		found[i], err = own.take(max(at, start), min(at+size, end), anonymous)
+		return err
+	})
+	var all []image.Run
+	for _, f := range found {
+		for _, r := range f {
+			all = appendRun(all, r.Start, r.Start+r.Len)
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+func (w *watch) take(start, end uint64, anonymous bool) (found []image.Run, err error) {
+	err = w.written(start, end, !anonymous, func(from, to uint64) { found = appendRun(found, from, to) })
 	if !anonymous || err != nil {
-		return found, fresh, err
+		return found, err
 	}
 	var armed []image.Run // some of them, and what was written to just now
 	for i := 0; i < len(found); {
@@ -79,11 +106,11 @@ func (t *tracker) take(start, end uint64, anonymous bool) (found []image.Run, fr
 		for i++; i < len(found) && found[i].Start <= to+tableSize; i++ {
 			to = found[i].Start + found[i].Len
 		}
-		if err := t.watch.arm(from, to, 0, func(from, to, _ uint64) { armed = appendRun(armed, from, to) }); err != nil {
-			return nil, fresh, err
+		if err := w.arm(from, to, 0, func(from, to, _ uint64) { armed = appendRun(armed, from, to) }); err != nil {
+			return nil, err
 		}
 	}
-	return union(found, armed), fresh, nil
+	return union(found, armed), nil
 }
 
 // note takes the kernel's notes about all memory of the running process, and gives

@@ -245,3 +245,38 @@ func watchOf(pid int) (w *watch, err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	return newWatch(in, p)
 }
+
+// TestTakeAll: what was written to is found once wherever large memory is cut, and in
+// no part is it forgotten to watch on.
+func TestTakeAll(t *testing.T) {
+	t.Parallel()
+	w := ownWatch(t)
+	const pages = 3*scanPiece/pageSize + 777
+	b, start := watched(t, w, pages)
+	b, start = b[5*pageSize:], start+5*pageSize // in the middle of a page table
+	end := start + uint64(len(b))
+	take := func(want ...int) {
+		t.Helper()
+		runs, err := w.takeAll(start, end, true)
+		var got []int
+		for _, r := range runs {
+			for at := r.Start; at < r.Start+r.Len; at += pageSize {
+				got = append(got, int(at-start)/pageSize)
+			}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("written to are %v, error %v, not %v", got, err, want)
+		}
+	}
+	const half, last = pages / 2, pages - 6
+	for _, page := range []int{0, 1, 511, 512, half, half + 1, last - 1, last} {
+		b[page*pageSize]++
+	}
+	take(0, 1, 511, 512, half, half+1, last-1, last)
+	take()
+	b[half*pageSize]++
+	take(half)
+	if _, err := w.takeAll(start, end+1<<40, true); !errors.Is(err, errUnwatched) {
+		t.Errorf("beyond what is watched: %v", err)
+	}
+}
