@@ -137,7 +137,7 @@ func diffText(d *diffJSON) string {
 	for _, p := range d.Processes {
 		m := p.Memory
 		fmt.Fprintf(&b, "process %d\n", p.PID)
-		fmt.Fprintf(&b, "memory       %s mapped, %d of %d pages changed (%s), %s new, %s gone\n", signed(m.Mapped),
+		fmt.Fprintf(&b, "memory       %s, %d of %d pages changed (%s), %s new, %s gone\n", mappedMore(m.Mapped),
 			m.Changed/image.PageSize, m.Pages/image.PageSize, size(m.Changed), size(m.New), size(m.Gone))
 		fmt.Fprintf(&b, "descriptors  %s\n", p.Descriptors)
 		fmt.Fprintf(&b, "threads      %s\n", p.Threads)
@@ -173,6 +173,14 @@ func (c diffCount) String() string {
 		parts = append(parts, fmt.Sprintf("-%d", n))
 	}
 	return strings.Join(parts, " ")
+}
+
+// mappedMore says how much more is mapped.
+func mappedMore(n int64) string {
+	if n == 0 {
+		return "as much mapped"
+	}
+	return signed(n) + " mapped"
 }
 
 // signed is a size with its sign; "-" is none.

@@ -74,7 +74,7 @@ func TestDiff(t *testing.T) {
 			t.Errorf("it says\n%swant %q", out, want)
 		}
 	}
-	if out, _ = ckpt(t, exitOK, "diff", a, a); !strings.Contains(out, "- mapped, 0 of 4 pages changed") || strings.Contains(out, "heap") {
+	if out, _ = ckpt(t, exitOK, "diff", a, a); !strings.Contains(out, "memory       as much mapped, 0 of 4 pages changed") || strings.Contains(out, "heap") {
 		t.Errorf("an image and itself: %s", out)
 	}
 	// What is kept is compared, too.
