@@ -30,8 +30,11 @@ func bars(all []series) []bar {
 	for _, s := range all {
 		save, restore := s.measure("save"), s.measure("restore")
 		switch {
+		case s.Engine == preloaded{}.name():
+			add("small program, pause by kill -12", s.milliseconds(s.measure("pause").time).Median, 8, "ms")
 		case s.Engine != "ckpt":
 		case s.shape == small:
+			add("small program, pause", s.milliseconds(s.measure("pause").time).Median, 2, "ms")
 			add("small program, save", s.milliseconds(save.time).Median, 15, "ms")
 			add("small program, restore", s.milliseconds(restore.time).Median, 10, "ms")
 		case s.Threads > 1:

@@ -63,6 +63,11 @@ func bench(ctx context.Context, o options) error {
 		}
 		r.add(s, o)
 	}
+	s, err := t.series(ctx, preloaded{ours}, small, o.small)
+	if err != nil {
+		return err
+	}
+	r.add(s, o)
 	for _, size := range o.sizes {
 		if size < barSize || t.noRoom(size) != "" {
 			continue
