@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 
 	"ckpt/internal/sys"
@@ -66,22 +66,28 @@ func (t *tempFile) keep(name string) error {
 	return err
 }
 
-// mostSwept is how many names a directory can have in which kept images are looked
-// for.
+// isKept reports whether a name is one that KeptName may give to an image of the
+// destination.
+func (t *tempFile) isKept(name string) bool {
+	id, ours := strings.CutPrefix(name, t.dest+".")
+	return ours && len(id) == 32 && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+// mostSwept is how many names a directory can have in which kept images, and what dead
+// writers left, are looked for.
 const mostSwept = 10_000
 
 // sweep removes images that are kept under names of the destination, and that no
 // image in the directory needs. The one at the destination must be complete in
 // itself; durable makes that so on the disk. What can not be looked at stays.
 func (t *tempFile) sweep(durable func() error) {
-	ours := regexp.MustCompile(`^` + regexp.QuoteMeta(t.dest) + `\.[0-9a-f]{32}$`)
 	d, err := t.dir.Open(".")
 	if err != nil {
 		return
 	}
 	defer d.Close()
 	names, err := d.Readdirnames(mostSwept)
-	if err != nil || len(names) == mostSwept || !slices.ContainsFunc(names, ours.MatchString) {
+	if err != nil || len(names) == mostSwept || !slices.ContainsFunc(names, t.isKept) {
 		return // most directories have none, and to open all images takes long
 	}
 	kept := map[string]*Image{} // by their ids
@@ -94,7 +100,7 @@ func (t *tempFile) sweep(durable func() error) {
 		}
 		defer im.Close()
 		id, parent := im.manifest.ID, im.manifest.Parent
-		if ours.MatchString(name) && name == KeptName(t.dest, id) {
+		if t.isKept(name) && name == KeptName(t.dest, id) {
 			kept[id] = im
 			if parent != nil {
 				parents[id] = parent.ID

@@ -150,9 +150,9 @@ func (t *tempFile) removeStale(short string) {
 		return
 	}
 	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	if err != nil {
-		return
+	names, err := d.Readdirnames(mostSwept)
+	if err != nil || len(names) == mostSwept {
+		return // a program that waits for its handler should not wait for that
 	}
 	for _, name := range names {
 		if isUnique(name, short) {
