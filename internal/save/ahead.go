@@ -34,9 +34,10 @@ const (
 	aheadRounds = 5
 	aheadCalm   = 512 << 10
 	aheadSlow   = 0.75
-	// keptMost is how much of what changed meanwhile is kept in memory, in bytes.
-	keptMost = 128 << 20
 )
+
+// keptMost is how much of what changed meanwhile is kept in memory, in bytes.
+var keptMost uint64 = 128 << 20
 
 // ahead is what was copied of a running process.
 type ahead struct {
@@ -352,11 +353,13 @@ func (c *collector) keep(ctx context.Context, a *ahead, runs []image.Run) error 
 	return err
 }
 
-// putKept writes what was kept, and has not changed since, to its places.
+// putKept writes what was kept, and has not changed since, to its places. Of what is
+// not there any more that does not matter: its place becomes zeros in the end.
 func (m *member) putKept(ctx context.Context) error {
 	a := m.ahead
+	places := intersect(subtract(a.kept.runs, m.changes.need), a.runs) // which end where areas do
 	// One goroutine: writes to one file exclude each other.
-	return inPieces(ctx, m.c.before.buffers[:1], intersect(subtract(a.kept.runs, m.changes.need), m.runs), func(p image.Run, buf []byte) error {
+	return inPieces(ctx, m.c.before.buffers[:1], places, func(p image.Run, buf []byte) error {
 		if _, err := a.kept.ReadAt(buf, int64(p.Start)); err != nil {
 			return err
 		}

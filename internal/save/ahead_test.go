@@ -42,6 +42,19 @@ func savedAhead(t *testing.T, g *target) *image.Image {
 // it was copied is in the image as it was at one moment.
 func TestRestless(t *testing.T) {
 	t.Parallel()
+	restless(t)
+}
+
+// TestRestlessMuch: the same where the program writes more than is kept.
+func TestRestlessMuch(t *testing.T) {
+	old := keptMost
+	keptMost = 256 << 10
+	defer func() { keptMost = old }()
+	restless(t)
+}
+
+func restless(t *testing.T) {
+	t.Helper()
 	const base, notes, n = 0x200000000, 0x300000000, 8192
 	places := [2]uint64{0x280000000, 0x290000000}
 	g := start(t, "restless")

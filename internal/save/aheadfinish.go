@@ -102,12 +102,14 @@ func (c *collector) finishAhead(ctx context.Context) error {
 		}
 	}
 	err := aside(ctx, &c.beat, stallLimit, func() error {
+		kept := make(chan outcome, 1)
+		go func() { kept <- call(func() error { return c.putKept(ctx) }) }()
 		for _, m := range c.members {
 			if m.ahead != nil {
 				m.takeFlags(m.ahead.flags())
 			}
 		}
-		if err := c.refusal(); err != nil {
+		if err := errors.Join(c.refusal(), (<-kept).result()); err != nil {
 			return err
 		}
 		return c.layOut()
@@ -116,11 +118,6 @@ func (c *collector) finishAhead(ctx context.Context) error {
 		return err
 	}
 	for _, m := range c.members {
-		if m.ahead != nil {
-			if err := aside(ctx, &c.beat, stallLimit, func() error { return m.putKept(ctx) }); err != nil {
-				return m.named(err)
-			}
-		}
 		switch {
 		case m.changes == nil:
 		case m.changes.pages != nil:
@@ -130,6 +127,18 @@ func (c *collector) finishAhead(ctx context.Context) error {
 		}
 		if err != nil {
 			return m.named(err)
+		}
+	}
+	return nil
+}
+
+// putKept is that of all processes.
+func (c *collector) putKept(ctx context.Context) error {
+	for _, m := range c.members {
+		if m.ahead != nil {
+			if err := m.putKept(ctx); err != nil {
+				return m.named(err)
+			}
 		}
 	}
 	return nil
