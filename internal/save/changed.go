@@ -130,6 +130,14 @@ func (p *changesPart) scan(a *ahead, w *watch, s *pageScanner) error {
 			return err
 		}
 		changed = union(changed, gone)
+		if p.area.Kind == image.PrivateFile && len(copied) > 0 {
+			// That pages are given back, so that the file's show again, is not noted.
+			var there []image.Run
+			if err := s.present(p.Start, p.Start+p.Len, func(start, end uint64) { there = appendRun(there, start, end) }); err != nil {
+				return err
+			}
+			changed = union(changed, subtract(copied, there))
+		}
 	}
 	var now []image.Run
 	if p.area.Kind == image.Anonymous || p.area.Kind == image.PrivateFile {
