@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // maxLine is the longest line in bytes. The longest there are: Groups in
@@ -64,6 +65,10 @@ func (l *lines) bad(what string) error {
 	return l.errorf("bad %s in %q%s", what, text, more)
 }
 
+// lineBuffers are for the lines of files: to look at a process takes dozens, and the
+// kernel needs longer to give memory than to write most of them.
+var lineBuffers = sync.Pool{New: func() any { b := make([]byte, 4096); return &b }}
+
 // parseFile runs parse over a file of d. An error while reading counts before
 // what the parser thinks of the text that it did get.
 func parseFile[T any](d directory, name string, limit int64, parse func(*lines) (T, error)) (T, error) {
@@ -74,6 +79,9 @@ func parseFile[T any](d directory, name string, limit int64, parse func(*lines) 
 	}
 	defer f.Close()
 	l := newLines(f, f.path, limit)
+	buf := lineBuffers.Get().(*[]byte)
+	defer lineBuffers.Put(buf)
+	l.s.Buffer(*buf, maxLine)
 	v, err := parse(l)
 	if rerr := l.s.Err(); rerr != nil {
 		return zero, d.explain(fmt.Errorf("read %s, line %d: %w", f.path, l.n, rerr))
