@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ckpt/internal/sys"
 )
 
 // ErrNoGadget says that the target's code has no system call instruction.
@@ -69,20 +71,30 @@ func (g Gadgets) Chain() bool {
 func (g Gadgets) store() bool { return g.Chain() && g.PopRdxRet != 0 && g.StoreRet != 0 }
 
 // Hold reports whether gadgets that were found in a running process allow
-// self-curing injection, and are still there now that it stands.
-func (g Gadgets) Hold(mem io.ReaderAt, texts []Text) bool {
+// self-curing injection, and are still there now that it stands. The memory is that of
+// the process, or thread, with that id.
+func (g Gadgets) Hold(pid int, mem io.ReaderAt, texts []Text) bool {
+	var ranges []sys.RemoteRange
+	var code []byte
 	for _, x := range g.list() {
 		if *x.at == 0 {
 			continue
 		}
 		end := *x.at + uint64(len(x.code))
-		now := make([]byte, len(x.code))
-		if _, err := mem.ReadAt(now, int64(*x.at)); err != nil || string(now) != x.code ||
-			!slices.ContainsFunc(texts, func(t Text) bool { return t.Start <= *x.at && end <= t.End }) {
+		if !slices.ContainsFunc(texts, func(t Text) bool { return t.Start <= *x.at && end <= t.End }) {
 			return false
 		}
+		ranges, code = append(ranges, sys.RemoteRange{Start: *x.at, Len: len(x.code)}), append(code, x.code...)
 	}
-	return g.Cures()
+	now := make([]byte, len(code))
+	if n, err := sys.ReadRemote(pid, ranges, now); err != nil && n == 0 {
+		at := 0
+		for _, r := range ranges { // a sandbox may forbid reading all at once
+			_, _ = mem.ReadAt(now[at:at+r.Len], int64(r.Start)) // what it does not read is zeros
+			at += r.Len
+		}
+	}
+	return bytes.Equal(now, code) && g.Cures()
 }
 
 // Bounds of the search. A libc has all gadgets in its first few hundred

@@ -163,8 +163,10 @@ func (c *collector) look() error {
 			return err
 		}
 	}
-	if _, err := findSharing(c.subjects()); err != nil {
-		return err
+	if !apart(c.kin.sharings, c.subjects()) {
+		if _, err := findSharing(c.subjects()); err != nil {
+			return err
+		}
 	}
 	if err := c.refusal(); err != nil {
 		return err

@@ -18,6 +18,7 @@ type kin struct {
 	helpers  []int         // work for the save, and are no part of what is saved
 	alone    bool          // the root's children are not saved with it
 	patience time.Duration // for a process in vfork, before any is frozen
+	sharings []*sharing    // of those that were looked at last
 	hidden   time.Time     // until when to wait for processes that may not be looked into; set by the first
 }
 

@@ -137,7 +137,7 @@ func findKnownCode(p proc.Process, known []ptrace.Gadgets) (ptrace.Gadgets, []pt
 	}
 	of := texts(vmas)
 	for _, g := range known {
-		if g.Hold(mem, of) {
+		if g.Hold(p.PID, mem, of) {
 			return g, known
 		}
 	}

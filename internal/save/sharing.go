@@ -83,6 +83,35 @@ func findSharing(subjects []*subject) ([]*sharing, error) {
 	return all, nil
 }
 
+// apart reports whether processes that shared nothing with each other before still do
+// not: they have the same order then, so that each has to be compared with the next
+// one only.
+func apart(before []*sharing, subjects []*subject) bool {
+	there := map[int]bool{}
+	for _, s := range subjects {
+		if !s.zombie {
+			there[s.proc.PID] = true
+		}
+	}
+	for _, g := range before {
+		if len(g.pids) != len(there) {
+			return false
+		}
+		for i, pid := range g.pids {
+			if !there[pid] {
+				return false
+			}
+			if i == 0 {
+				continue
+			}
+			if order, err := sys.KcmpOrder(g.pids[i-1], pid, g.what); err != nil || order >= 0 {
+				return false
+			}
+		}
+	}
+	return len(before) > 0
+}
+
 // startSharers finds out what processes share with each other, and begins to search
 // for others that they share something with. What it gives waits for that, and
 // refuses processes which share something with others that would run on by themselves.
@@ -91,6 +120,7 @@ func (k *kin) startSharers(subjects []*subject) (refuse func() error, err error)
 	if err != nil {
 		return nil, err
 	}
+	k.sharings = all
 	inside := map[int]*subject{}
 	for _, s := range subjects {
 		inside[s.pid], inside[s.proc.PID] = s, s

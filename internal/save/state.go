@@ -209,7 +209,7 @@ func (m *member) injector() (*ptrace.Injector, ptrace.Options, error) {
 // its mappings, and caught the signals that it has handlers for.
 func (c *collector) injector(f *frozen, vmas []proc.VMA, caught uint64) (in *ptrace.Injector, o ptrace.Options, err error) {
 	gadgets, texts := c.before.codes[f.pid], texts(vmas)
-	if !gadgets.Hold(f.mem, texts) {
+	if !gadgets.Hold(f.threads[0].Tid(), f.mem, texts) {
 		if gadgets, err = ptrace.FindGadgets(f.mem, texts); err != nil {
 			return nil, o, err
 		}
