@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ckpt/internal/image"
 	"ckpt/internal/save"
 )
 
@@ -33,6 +34,7 @@ func Main(args []string) int {
 	if len(args) == 0 {
 		return exitUsage // execve(2) lets callers do that
 	}
+	go image.WarmUp()
 	if filepath.Base(args[0]) == restarter {
 		return run(MyRestart(), args[1:])
 	}

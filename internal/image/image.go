@@ -88,7 +88,7 @@ func read(f *os.File) (*Image, error) {
 	if !info.Mode().IsRegular() {
 		return nil, notImage("not a regular file")
 	}
-	go warmUp() // what is read is encoded again, see checkNotes
+	go WarmUp() // what is read is encoded again, see checkNotes
 	im := &Image{file: f}
 	if im.content, err = contentOf(f, uint64(info.Size())); err != nil {
 		return nil, err

@@ -74,7 +74,7 @@ const turnLimit = 30 * time.Second
 // published or given up, for 30 s at most (ErrBusy), or until ctx ends. So an
 // image of what was frozen after Create never gives way to an older one.
 func Create(ctx context.Context, path string) (*Writer, error) {
-	go warmUp() // it need not wait until there is a manifest
+	go WarmUp() // it need not wait until there is a manifest
 	t, err := createTemp(ctx, path, turnLimit)
 	if err != nil {
 		return nil, err
@@ -82,9 +82,10 @@ func Create(ctx context.Context, path string) (*Writer, error) {
 	return &Writer{path: path, temp: t, file: t.file}, nil
 }
 
-// warmUp lets the encoder of manifests get to know the types, which it does when it
-// first sees them. It takes as long as encoding a small manifest.
-func warmUp() { _, _ = json.Marshal(&Manifest{}) }
+// WarmUp lets encoding/json get to know the types of manifests, which it does when it
+// first sees them. It takes as long as encoding a small manifest, so that programs which
+// are about to read or write an image do it beside their start.
+var WarmUp = sync.OnceFunc(func() { _, _ = json.Marshal(&Manifest{}) })
 
 // reserveMin is the shortest stretch of the file whose disk space is reserved
 // ahead of writing, in bytes. Reserving makes writes of long stretches a
