@@ -81,13 +81,8 @@ func (r packingRun) ratio() float64  { return float64(r.Packed) / float64(r.Plai
 func (r packingRun) speed() float64  { return float64(r.Memory) / 1e6 / r.Packed.Seconds() }
 func (r packingRun) shrunk() float64 { return 100 * float64(r.Size) / float64(r.Memory) }
 
-// over is a statistic of something that each run measured.
 func (p packing) over(of func(packingRun) float64) stat {
-	var values []float64
-	for _, r := range p.Runs {
-		values = append(values, of(r))
-	}
-	return newStat(values)
+	return over(p.Runs, of)
 }
 
 // packing measures a real program n times.

@@ -84,11 +84,7 @@ func (t *tools) incrementRun(ctx context.Context, c ckpt, size int64) (r increme
 }
 
 func (i increment) over(of func(incrementRun) float64) stat {
-	var values []float64
-	for _, r := range i.Runs {
-		values = append(values, of(r))
-	}
-	return newStat(values)
+	return over(i.Runs, of)
 }
 
 func (i increment) pause() stat {

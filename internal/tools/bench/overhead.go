@@ -173,11 +173,7 @@ func (t *tools) overheads(ctx context.Context, c ckpt, n int, r *report) error {
 }
 
 func (o overhead) over(of func(overheadRun) float64) stat {
-	var values []float64
-	for _, r := range o.Runs {
-		values = append(values, of(r))
-	}
-	return newStat(values)
+	return over(o.Runs, of)
 }
 
 func (o overhead) preloaded() stat {

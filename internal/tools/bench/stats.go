@@ -21,12 +21,16 @@ func newStat(values []float64) stat {
 }
 
 // over is a statistic of something that each run measured.
-func (s series) over(of func(run) float64) stat {
+func over[R any](runs []R, of func(R) float64) stat {
 	var values []float64
-	for _, r := range s.Runs {
+	for _, r := range runs {
 		values = append(values, of(r))
 	}
 	return newStat(values)
+}
+
+func (s series) over(of func(run) float64) stat {
+	return over(s.Runs, of)
 }
 
 // reference is something measured beside something else.
