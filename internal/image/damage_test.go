@@ -272,26 +272,21 @@ func TestVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes := map[string][]byte{
-		"header": reseal(t, good, func(h, _ []byte) { h[versionAt] = ManifestVersion + 1 }),
-		"manifest": reseal(t, good, func(_, n []byte) {
-			copy(n[bytes.Index(n, []byte(`"version":3`)):], `"version":4`)
-			copy(n[bytes.Index(n, []byte(`"umask"`)):], `"novel"`)
-		}),
+	later := reseal(t, good, func(h, n []byte) {
+		h[versionAt] = ManifestVersion + 1
+		copy(n[bytes.Index(n, []byte(`"version":3`)):], `"version":4`)
+		copy(n[bytes.Index(n, []byte(`"umask"`)):], `"novel"`)
+	})
+	if err := os.WriteFile(path, later, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for name, b := range changes {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var v *VersionError
-		if _, err := Open(path); !errors.As(err, &v) || v.Have != ManifestVersion+1 || v.Want != ManifestVersion || !strings.Contains(err.Error(), "of a later version") {
-			t.Errorf("version in the %s: %v", name, err)
-		}
+	var v *VersionError
+	if _, err := Open(path); !errors.As(err, &v) || v.Have != ManifestVersion+1 || v.Want != ManifestVersion || !strings.Contains(err.Error(), "of a later version") {
+		t.Errorf("a later version: %v", err)
 	}
 	if err := os.WriteFile(path, reseal(t, good, func(h, _ []byte) { h[versionAt] = 1 }), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var v *VersionError
 	if _, err := Open(path); !errors.As(err, &v) || v.Have != 1 || !strings.Contains(err.Error(), "of an older version") {
 		t.Errorf("version 1: %v", err)
 	}
