@@ -65,14 +65,6 @@ func (r *reader) readPart(p image.Piece) {
 	}
 }
 
-// compares notes that the checksum of a chunk is the plan's business.
-func (p *preparation) compares(in *image.Image, chunk int) {
-	if p.summed[in] == nil {
-		p.summed[in] = make([]bool, in.Stats().Chunks)
-	}
-	p.summed[in][chunk] = true
-}
-
 // readsAlone reports whether nobody else reads what the reader of a piece does. In
 // a chain, processes may have been forked since and have the same memory of one
 // image.

@@ -23,13 +23,8 @@ import (
 	"ckpt/internal/sys"
 )
 
-const (
-	// verifyWorkers is how many goroutines compute checksums.
-	verifyWorkers = 2
-	// garbageLimit is how much memory is taken before garbage is collected, in
-	// bytes.
-	garbageLimit = 64 << 20
-)
+// garbageLimit is how much memory is taken before garbage is collected, in bytes.
+const garbageLimit = 64 << 20
 
 // Restore replaces this process by the saved one, or stays beside it as its
 // parent. It returns only to say why it could not, or how the program ended
@@ -59,17 +54,16 @@ func restore(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { p.Close() }()
-	gaps := make(chan error, 1)
-	go func() { gaps <- p.verifyGaps(ctx) }() // beside the plan
+	verdict := p.verifyBeside(ctx)
 	c, err := p.compile()
-	if wrong := <-gaps; wrong != nil {
-		return fmt.Errorf("%s: %w", o.Path, wrong)
+	if wrong := verdict(); wrong != nil {
+		return wrong
 	}
 	if err != nil {
 		return err
 	}
-	if err := p.image.VerifyAs(ctx, image.Verification{Workers: verifyWorkers, Progress: o.Progress, Into: p.unpack, Except: p.summed, NoGaps: true}); err != nil {
-		return fmt.Errorf("%s: %w", o.Path, err)
+	if err := p.verifyRest(ctx); err != nil {
+		return err
 	}
 	block, err := plan.Encode(c.plan, plan.Options{Park: c.park, ErrFD: c.errFD})
 	if err != nil {
@@ -160,18 +154,8 @@ type preparation struct {
 	lazy   bool // memory is mapped from the image, see chooseLazy
 	limits map[*image.Image]lazyLimits
 	summed map[*image.Image][]bool
-}
-
-// verifiesAsItReads reports whether the plan may find out that the image is
-// damaged: nothing must have been changed by then that would stay so.
-func (p *preparation) verifiesAsItReads() bool { return !p.files.context.Changes() }
-
-// verifyGaps looks at what belongs to nothing in the image, if memory is read.
-func (p *preparation) verifyGaps(ctx context.Context) error {
-	if p.lazy {
-		return nil
-	}
-	return p.image.VerifyGaps(ctx, verifyWorkers)
+	// verified are those that were verified beside the making of the plan.
+	verified map[*image.Image][]bool
 }
 
 // prepare opens the image, compares it with the host, and makes its files.
