@@ -35,6 +35,14 @@ type chunkTable struct {
 
 func (t chunkTable) len() int { return len(t.memory) + len(t.payload) }
 
+// at is the chunk of an index below len.
+func (t chunkTable) at(i int) Chunk {
+	if n := len(t.memory); i >= n {
+		return t.payload[i-n]
+	}
+	return t.memory[i]
+}
+
 func (t chunkTable) append(b []byte) []byte {
 	for _, c := range t.memory {
 		b = appendChunk(b, c, 0)

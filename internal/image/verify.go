@@ -72,7 +72,7 @@ func (im *Image) bytesExcept(except []bool) int64 {
 	n := im.chunks.bytes()
 	for i, left := range except {
 		if left {
-			n -= int64(im.chunks.memory[i].Len)
+			n -= int64(im.chunks.at(i).Len)
 		}
 	}
 	return n
@@ -126,12 +126,7 @@ type verifier struct {
 	bad  int   // its index
 }
 
-func (v *verifier) chunk(i int) Chunk {
-	if n := len(v.im.chunks.memory); i >= n {
-		return v.im.chunks.payload[i-n]
-	}
-	return v.im.chunks.memory[i]
-}
+func (v *verifier) chunk(i int) Chunk { return v.im.chunks.at(i) }
 
 // take returns the indices of chunks to check: one, or those that begin in the
 // same compressed frame, so that nobody waits for others to decompress it. After

@@ -261,6 +261,28 @@ func TestVerifyProgressAndCancel(t *testing.T) {
 	}
 }
 
+// TestVerifyExcept leaves out each chunk, of memory and of payload, once.
+func TestVerifyExcept(t *testing.T) {
+	t.Parallel()
+	im := open(t, small(t))
+	stats := im.Stats()
+	if stats.Memory == 0 || stats.Payload == 0 {
+		t.Fatalf("one kind is missing: %+v", stats)
+	}
+	for i := range stats.Chunks {
+		except := make([]bool, stats.Chunks)
+		except[i] = true
+		var last, total int64
+		err := im.VerifyAs(context.Background(), Verification{
+			Except:   map[*Image][]bool{im: except},
+			Progress: func(done, all int64) { last, total = done, all },
+		})
+		if want := stats.Memory + stats.Payload - int64(im.chunks.at(i).Len); err != nil || total != want || last != want {
+			t.Errorf("without chunk %d: %d of %d bytes, want %d: %v", i, last, total, want, err)
+		}
+	}
+}
+
 // diskEnv names the mount point to a test binary that runs in a mount
 // namespace of its own.
 const diskEnv = "CKPT_TEST_FULL_DISK"
