@@ -62,13 +62,19 @@ func agentSave(pid int) error {
 	o := save.Options{
 		PID: pid, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
 		Trigger: image.TriggerSignal, Version: version, Helpers: []int{middle, os.Getpid()},
-		Released: func(m *image.Manifest) {
+	}
+	if st.ExitSignal != 0 {
+		// No handler waits: one hears of the end of our parent, and that has to
+		// be in the image, too.
+		o.Stopped = func() { endMiddle(middle) }
+	} else {
+		o.Released = func(m *image.Manifest) {
 			for i := range m.Processes {
 				if m.Processes[i].PID == pid {
 					letGo(middle, pid, &m.Processes[i].Attributes)
 				}
 			}
-		},
+		}
 	}
 	if o.Compress, err = compression("CKPT_COMPRESS", os.Getenv("CKPT_COMPRESS")); err != nil {
 		return err
@@ -136,8 +142,16 @@ func withDirectory(pid int) proc.Process {
 // 1. A program that is one of these would find in us a child that it does not
 // know: its handler waits for all of the save.
 func letGo(middle, program int, a *image.Attributes) {
-	if os.Getppid() != middle || program == 1 || a.Subreaper {
-		return
+	if program != 1 && !a.Subreaper {
+		endMiddle(middle)
+	}
+}
+
+// endMiddle kills our parent, and waits until the program has been told. If that
+// fails, the program hears of it when all of the save is done.
+func endMiddle(middle int) {
+	if os.Getppid() != middle {
+		return // done
 	}
 	// From now on what the terminal does to the program (Ctrl-C, Ctrl-Z, going
 	// away) is not about us: whoever sees the program run has its image. A session
@@ -148,8 +162,18 @@ func letGo(middle, program int, a *image.Attributes) {
 		return
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGTTOU)
-	_ = syscall.Kill(middle, syscall.SIGKILL) // if that fails, the handler waits for all of the save
+	if err := syscall.Kill(middle, syscall.SIGKILL); err != nil {
+		return
+	}
+	for end := time.Now().Add(middleEnds); time.Now().Before(end); time.Sleep(10 * time.Microsecond) {
+		if st, err := proc.Host().Process(middle).Stat(); err != nil || st.Zombie() {
+			return
+		}
+	}
 }
+
+// middleEnds is how long our parent may take to end.
+const middleEnds = time.Second
 
 // report appends lines to the log, and shows them if stderr is a terminal.
 func report(lines []string, stderr io.Writer) {

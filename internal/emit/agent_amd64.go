@@ -129,7 +129,7 @@ func (c *agentConst) encode(engine string) ([]byte, error) {
 // agentFuncNames are the functions of the block as debuggers see them, in
 // order.
 var agentFuncNames = [...]string{
-	"ckpt_init", "ckpt_environ", "ckpt_take", "ckpt_prefix", "ckpt_signal", "ckpt_handler", "ckpt_again",
+	"ckpt_init", "ckpt_environ", "ckpt_take", "ckpt_prefix", "ckpt_signal", "ckpt_handler", "ckpt_again", "ckpt_beside",
 	"ckpt_ptracer", "__restore_rt", "ckpt_middle", "ckpt_grow", "ckpt_exec", "ckpt_self", "ckpt_hex", "ckpt_byte", "ckpt_copy", "ckpt_say",
 }
 

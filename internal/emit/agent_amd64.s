@@ -45,11 +45,17 @@
 #define CLONE_VM          0x100
 #define CLONE_FILES       0x400
 #define CLONE_VFORK       0x4000
+#define CLONE_PARENT_SETTID 0x100000
 #define SIGCHLD           17
 #define CLOSE_RANGE_UNSHARE 2
 #define TABLE_SIZE        1024 // the usual limit
 #define WALL              0x40000000
 #define PR_SET_PTRACER    0x59616d61
+#define PR_GET_CHILD_SUBREAPER 37
+#define SI_USER           0
+#define SI_QUEUE          -1
+#define SI_TKILL          -6
+#define CLD_CONTINUED     6 // the last of those that tell of a child, from 1
 
 // Where the kernel puts them in the frame of a handler: struct rt_sigframe in
 // arch/x86/include/asm/sigframe.h, struct ucontext in uapi/asm/ucontext.h. The
@@ -59,6 +65,10 @@
 #define UC_RCX            152
 #define UC_RIP            168
 #define UC_SIGMASK        296
+
+// Where siginfo_t has them (uapi/asm-generic/siginfo.h).
+#define SI_CODE(R)        8(R)
+#define SI_PID(R)         16(R)
 
 #define ENVIRON_MAX       (8<<20) // above what execve allows: 3/4 of the 8 MiB _STK_LIM
 
@@ -363,10 +373,51 @@ ret:
 // agentHandler is the signal handler. Its prologue is the one that gdb walks
 // back through. It keeps no register: rt_sigreturn brings them all back.
 //
-//	BX agentScratch   R12 middle child   R13 own process id
+// It runs twice for a save that somebody else asks for. First it starts the
+// engine, and the program runs on while that gets ready. The middle child has our
+// signal as its exit signal: when the engine has stopped the program, it ends that
+// child, and when all is done and the program goes on, this handler is told of it
+// and tidies up, in the restored program as well. So it is, too, if the engine
+// dies. A program that sends itself the signal wants to be saved just there: its
+// handler waits.
+//
+//	BX agentScratch   R12 middle child       R13 own process id
+//	R15 the signal    R14 siginfo until that has been heeded, then NULL
 TEXT ·agentHandler(SB), NOSPLIT|NOFRAME, $0-0
 	PUSHQ BP
 	MOVQ SP, BP
+	MOVL DI, R15
+	MOVQ SI, R14
+	MOVL $SYS_getpid, AX
+	SYSCALL
+	MOVL AX, R13
+
+	// Is there a middle child that nobody waits for? Only who takes it may touch
+	// its memory. In a fork of the program it is not ours, unless we are told of
+	// its end: a restored program may have another id.
+	XORL BX, BX
+	XCHGQ BX, DATA(agentData_Waiting)
+	TESTQ BX, BX
+	JZ heed
+	MOVL SCRATCH(agentScratch_Middle), R12
+	TESTL R12, R12
+	JZ putback // it is being born
+	CMPL R13, SCRATCH(agentScratch_Owner)
+	JEQ wait
+	CMPL R12, SI_PID(R14)
+	JEQ wait
+putback:
+	XORL AX, AX
+	LOCK
+	CMPXCHGQ BX, DATA(agentData_Waiting)
+
+	// The end of a middle child is no wish for a save.
+heed:
+	MOVL SI_CODE(R14), AX
+	DECL AX
+	CMPL AX, $CLD_CONTINUED
+	JB return
+
 	XORL DI, DI
 	MOVL $const_agentScratchSize, SI
 	MOVL $PROT_RW, DX
@@ -378,10 +429,7 @@ TEXT ·agentHandler(SB), NOSPLIT|NOFRAME, $0-0
 	CMPQ AX, $-4095
 	JAE return
 	MOVQ AX, BX
-
-	MOVL $SYS_getpid, AX
-	SYSCALL
-	MOVL AX, R13
+	MOVL R13, SCRATCH(agentScratch_Owner)
 
 	// Yama's ptrace_scope 1 lets only ancestors trace, and whom the tracee
 	// names, with its descendants (security/yama/yama_lsm.c). Naming this
@@ -392,19 +440,23 @@ TEXT ·agentHandler(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL R13, SI
 	CALL ·agentPtracer(SB)
 
-	// Exit signal 0: neither SIGCHLD nor a wait without __WALL shows this
-	// child to the program. It leaves the table of descriptors itself.
-	MOVL $(CLONE_VM|CLONE_FILES), DI
+	// With an exit signal of 0 or ours, neither SIGCHLD nor a wait without __WALL
+	// shows this child to the program. It leaves the table of descriptors itself.
+	CALL ·agentBeside(SB)
+	LEAQ (CLONE_VM|CLONE_FILES|CLONE_PARENT_SETTID)(R15), DI
 	LEAQ const_agentScratchSize(BX), SI
-	XORL DX, DX
+	LEAQ SCRATCH(agentScratch_Middle), DX
 	XORL R10, R10
 	XORL R8, R8
 	MOVL $SYS_clone, AX
 	SYSCALL
 	TESTQ AX, AX
 	JZ middle
-	JS unmap
+	JS failed
+	TESTL R15, R15
+	JNZ return
 	MOVQ AX, R12
+	XORL R14, R14
 
 	// In a restored process there is no such child: ECHILD ends the loop.
 wait:
@@ -419,7 +471,17 @@ wait:
 	CMPQ AX, R12
 	JEQ unmap
 	CMPQ AX, $-ECHILD
-	JNE withdraw // it may be alive: it keeps its stack
+	JEQ unmap
+	JMP withdraw // it may be alive: it keeps its stack
+failed:
+	XORL R14, R14
+	TESTL R15, R15
+	JZ unmap
+	MOVQ BX, AX
+	XORL CX, CX
+	LOCK
+	CMPXCHGQ CX, DATA(agentData_Waiting)
+	JNE withdraw // another thread has it in its hands
 unmap:
 	MOVQ BX, DI
 	MOVL $const_agentScratchSize, SI
@@ -431,13 +493,16 @@ unmap:
 withdraw:
 	LOCK
 	DECL DATA(agentData_Running)
-	JNE return
+	JNE withdrawn
 	XORL SI, SI
 	CALL ·agentPtracer(SB)
 	CMPL DATA(agentData_Running), $0
-	JEQ return
+	JEQ withdrawn
 	MOVL R13, SI
 	CALL ·agentPtracer(SB)
+withdrawn:
+	TESTQ R14, R14
+	JNZ heed
 return:
 	CALL ·agentAgain(SB)
 	POPQ BP
@@ -552,6 +617,41 @@ again:
 	MOVQ R13, UC_RAX(BX)
 ret:
 	ADDQ $40, SP
+	RET
+
+// agentBeside decides whether the program runs on while the engine gets ready, and
+// if so, puts BX into agentData. It does not if it asks for the save itself, if
+// the engine would become its child when the middle one ends (it is process 1, or
+// a child subreaper), or if another save is at that point. In: the registers of
+// agentHandler. Out: R15 is 0 if the handler waits.
+TEXT ·agentBeside(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL SI_CODE(R14), AX
+	CMPL AX, $SI_USER
+	JEQ sent
+	CMPL AX, $SI_QUEUE
+	JEQ sent
+	CMPL AX, $SI_TKILL
+	JNE waits
+sent:
+	CMPL R13, SI_PID(R14)
+	JEQ waits
+	CMPL R13, $1
+	JEQ waits
+	MOVL $PR_GET_CHILD_SUBREAPER, DI
+	LEAQ SCRATCH(agentScratch_Reaper), SI
+	MOVL $SYS_prctl, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ waits
+	CMPL SCRATCH(agentScratch_Reaper), $0
+	JNE waits
+	XORL AX, AX
+	LOCK
+	CMPXCHGQ BX, DATA(agentData_Waiting)
+	JEQ ret
+waits:
+	XORL R15, R15
+ret:
 	RET
 
 // agentPtracer names process SI as the one that may trace; 0 takes it back.
@@ -885,7 +985,7 @@ measure:
 TEXT ·agentEnd(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
-// func agentSymbols(addr *[17]uintptr)
+// func agentSymbols(addr *[19]uintptr)
 //
 // It stands behind the block and is not copied. It gives the address of every
 // function of the block, in order, then agentEnd. A Go reference would give that
@@ -901,6 +1001,7 @@ TEXT ·agentSymbols(SB), NOSPLIT, $0-8
 	NEXT(·agentSignal)
 	NEXT(·agentHandler)
 	NEXT(·agentAgain)
+	NEXT(·agentBeside)
 	NEXT(·agentPtracer)
 	NEXT(·agentRestore)
 	NEXT(·agentMiddle)

@@ -42,7 +42,7 @@ func (c *agentCall) waits() bool {
 func (c *agentCall) save(n int) {
 	c.t.Helper()
 	c.signal(syscall.SIGUSR2)
-	until(c.t, fmt.Sprint("report ", n), func() bool { return len(c.h.names(c.t)) >= n })
+	c.saved(c.h, n)
 }
 
 // result waits for the end of the call.
@@ -150,7 +150,8 @@ func TestAgentOtherSignals(t *testing.T) {
 			t.Run(mode+"-"+name, func(t *testing.T) {
 				t.Parallel()
 				c := startAgentCall(t, "wait", mode)
-				c.save(1)
+				c.signal(syscall.SIGUSR2)
+				until(t, "report", func() bool { return len(c.h.names(t)) == 1 })
 				c.signal(other)
 				if err := os.WriteFile(filepath.Join(c.h.reports, "go"), nil, 0o644); err != nil {
 					t.Fatal(err)

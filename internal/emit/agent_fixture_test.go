@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -218,6 +219,18 @@ func (p *agentProcess) signal(sig syscall.Signal) {
 	if err := p.Process.Signal(sig); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// saved waits until n engines have run and the program has tidied up after the last:
+// a signal that comes while that one's end is not yet told would be merged into it.
+func (p *agentProcess) saved(h *agentHouse, n int) {
+	p.t.Helper()
+	until(p.t, fmt.Sprint("report ", n), func() bool { return len(h.names(p.t)) >= n })
+	until(p.t, fmt.Sprint("end of engine ", n), func() bool {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", p.Process.Pid))
+		status, err2 := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+		return err != nil || err2 != nil || len(children) == 0 && bytes.Contains(status, []byte("ShdPnd:\t0000000000000000"))
+	})
 }
 
 // until waits for a condition.

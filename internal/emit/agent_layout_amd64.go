@@ -71,6 +71,9 @@ type agentData struct {
 	// Running counts the handlers that are at work, one a thread at most.
 	Running uint32
 	_       uint32
+
+	// Waiting is the agentScratch of a middle child for which no handler waits.
+	Waiting uint64
 }
 
 const (
@@ -88,6 +91,10 @@ type agentScratch struct {
 	Argv   [4]uint64
 	Act    [4]uint64 // a struct sigaction of zeros: SIG_DFL
 	Mask   uint64    // an empty signal mask
+	Owner  uint32    // the process whose child the middle one is
+	Middle uint32    // its id, 0 until it is born
+	Reaper uint32    // whether the program is a child subreaper
+	_      uint32
 }
 
 const (

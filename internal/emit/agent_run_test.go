@@ -109,7 +109,7 @@ func TestAgentRegisters(t *testing.T) {
 	p.line()
 	for n := 1; n <= 50; n++ {
 		p.signal(syscall.SIGUSR2)
-		until(t, fmt.Sprint("report ", n), func() bool { return len(h.names(t)) >= n })
+		p.saved(h, n)
 	}
 	p.signal(syscall.SIGUSR1)
 	if got := p.line(); got != "ok" {
@@ -131,7 +131,7 @@ func TestAgentReadRestarts(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		until(t, "read", inRead)
 		p.signal(syscall.SIGUSR2)
-		until(t, "report", func() bool { return len(h.names(t)) == n })
+		p.saved(h, n)
 	}
 	until(t, "read", inRead)
 	if _, err := p.in.Write([]byte("x")); err != nil {

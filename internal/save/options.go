@@ -37,6 +37,9 @@ type Options struct {
 	// Progress, if set, hears of every piece of memory that was copied. It is
 	// called from several goroutines.
 	Progress func(done, total int64)
+	// Stopped, if set, is called when the program is stopped for good and nothing has
+	// been collected yet. It is called again if the save has to begin anew.
+	Stopped func()
 	// Released, if set, is called with what the image will say as soon as the
 	// program runs again, before the image is made durable and gets its name.
 	// (Only with ThenRun.)

@@ -113,6 +113,9 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	defer f.release()
 	c.frozen = f
 	defer c.endTwins()
+	if o.Stopped != nil {
+		o.Stopped()
+	}
 	if err := c.collect(ctx); err != nil {
 		return nil, c.explain(err)
 	}
