@@ -16,8 +16,7 @@ import (
 	"ckpt/internal/save"
 )
 
-// agentTimeout bounds how long the program may take to stop. It waits for us
-// in its signal handler, so that it stops at once.
+// agentTimeout bounds how long the program may take to stop.
 const agentTimeout = 30 * time.Second
 
 func newAgentSave() *cobra.Command {
@@ -43,7 +42,7 @@ func newAgentSave() *cobra.Command {
 	}
 }
 
-// agentSave saves the program whose signal handler waits for us, to myckpt in
+// agentSave saves the program whose signal handler has started us, to myckpt in
 // its working directory, which is ours; or what CKPT_TREE says.
 func agentSave(pid int) error {
 	middle := os.Getppid()

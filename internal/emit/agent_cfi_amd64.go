@@ -3,8 +3,8 @@ package emit
 import "encoding/binary"
 
 // Call frame information for the functions that a thread can be found in when
-// its process is looked at from outside: the handler waits in wait4 for as
-// long as the engine works, so every image taken by signal has these frames.
+// its process is looked at from outside: where the handler waits for the
+// engine, in wait4, the image has these frames.
 // gdb finds its way by prologue and name; eu-stack, perf and the unwinder of
 // libgcc need this. Formats: DWARF 4 §6.4 and the LSB's .eh_frame chapter.
 const (

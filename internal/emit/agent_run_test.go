@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestAgentUnseen has programs look for children, SIGCHLD, changed errno,
@@ -138,6 +139,54 @@ func TestAgentReadRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wait()
+}
+
+// TestAgentBeside signals a program from outside: it runs on while the engine works,
+// and in the end nothing is left of it. Its child by vfork has the same memory, but
+// none of its children.
+func TestAgentBeside(t *testing.T) {
+	t.Parallel()
+	for _, fake := range []string{"wait", "waitkill"} {
+		t.Run(fake, func(t *testing.T) {
+			t.Parallel()
+			h := newAgentHouse(t)
+			p := h.start(t, []string{"CKPT_FAKE=" + fake}, agentBuild(t, "gcc", "modes.c", "-pthread"), "talk")
+			ask := func(line string) (pages, clones int) {
+				t.Helper()
+				if _, err := p.in.Write([]byte(line)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := fmt.Sscan(p.line(), &pages, &clones); err != nil {
+					t.Fatal(err)
+				}
+				return pages, clones
+			}
+			ask("\n") // from here on libc has what it needs
+			before, _ := ask("\n")
+			p.signal(syscall.SIGUSR2)
+			until(t, "report", func() bool { return len(h.names(t)) == 1 })
+			if pages, _ := ask("\n"); pages == before {
+				t.Error("the middle child has no stack")
+			}
+			go func() {
+				for len(h.names(t)) < 2 && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				_ = os.WriteFile(filepath.Join(h.reports, "go"), nil, 0o644)
+			}()
+			ask("vfork\n")
+			p.saved(h, 2)
+			if pages, clones := ask("\n"); pages != before || clones != 0 {
+				t.Errorf("%d pages more, %d clones", pages-before, clones)
+			}
+			p.in.Close()
+			p.wait()
+			reports := h.read(t)
+			if len(reports) != 2 {
+				t.Errorf("%d engines for two signals", len(reports))
+			}
+		})
+	}
 }
 
 // TestAgentStorm signals a program that starts children all the time. They

@@ -1,6 +1,6 @@
 /* A stand-in for ckpt: it writes down how it was started, as JSON in
  * $CKPT_REPORT/PID, and then behaves as $CKPT_FAKE says: fail, killed,
- * killparent, wait (for $CKPT_REPORT/go), pair (wait for another engine), or
+ * killparent, wait (for $CKPT_REPORT/go), waitkill (and then end its parent), pair (wait for another engine), or
  * orphan (its parent may be gone already). */
 #include <dirent.h>
 #include <signal.h>
@@ -100,11 +100,11 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 20000; i++, usleep(1000)) {
 		struct stat st;
 		snprintf(path, sizeof path, "%s/go", getenv("CKPT_REPORT"));
-		if (!strcmp(fake, "wait") && stat(path, &st) == 0)
-			return 0;
+		if (!strncmp(fake, "wait", 4) && stat(path, &st) == 0)
+			return fake[4] ? kill(getppid(), SIGKILL) : 0;
 		if (!strcmp(fake, "pair") && reports() >= 2)
 			return 0;
-		if (strcmp(fake, "wait") && strcmp(fake, "pair"))
+		if (strncmp(fake, "wait", 4) && strcmp(fake, "pair"))
 			return 0;
 	}
 	return 3;
