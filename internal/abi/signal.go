@@ -1,5 +1,7 @@
 package abi
 
+import "encoding/binary"
+
 // SigAction is the kernel's struct sigaction as rt_sigaction(2) takes it
 // (include/linux/signal_types.h); glibc's differs.
 type SigAction struct {
@@ -21,6 +23,18 @@ const SiginfoSize = 128
 // Siginfo is one siginfo_t, kept as the kernel gave it: what its bytes mean
 // depends on the signal's origin, and it is only ever handed back.
 type Siginfo [SiginfoSize]byte
+
+// ChildKilled is what the kernel tells of a child that SIGKILL has ended, with its user
+// (do_notify_parent in kernel/signal.c).
+func ChildKilled(sig, pid, uid int) (i Siginfo) {
+	const cldKilled, sigkill = 2, 9
+	binary.NativeEndian.PutUint32(i[0:], uint32(sig))
+	binary.NativeEndian.PutUint32(i[8:], cldKilled)
+	binary.NativeEndian.PutUint32(i[16:], uint32(pid))
+	binary.NativeEndian.PutUint32(i[20:], uint32(uid))
+	binary.NativeEndian.PutUint32(i[24:], sigkill)
+	return i
+}
 
 // StackT is stack_t, see sigaltstack(2).
 type StackT struct {

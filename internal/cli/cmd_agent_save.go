@@ -1,16 +1,19 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ckpt/internal/abi"
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/save"
@@ -61,19 +64,13 @@ func agentSave(pid int) error {
 	o := save.Options{
 		PID: pid, Then: save.ThenRun, Sync: true, Timeout: agentTimeout,
 		Trigger: image.TriggerSignal, Version: version, Helpers: []int{middle, os.Getpid()},
-	}
-	if st.ExitSignal != 0 {
-		// No handler waits: one hears of the end of our parent, and that has to
-		// be in the image, too.
-		o.Stopped = func() { endMiddle(middle) }
-	} else {
-		o.Released = func(m *image.Manifest) {
+		Released: func(m *image.Manifest) {
 			for i := range m.Processes {
 				if m.Processes[i].PID == pid {
-					letGo(middle, pid, &m.Processes[i].Attributes)
+					letGo(st, &m.Processes[i])
 				}
 			}
-		}
+		},
 	}
 	if o.Compress, err = compression("CKPT_COMPRESS", os.Getenv("CKPT_COMPRESS")); err != nil {
 		return err
@@ -134,23 +131,18 @@ func withDirectory(pid int) proc.Process {
 	return p
 }
 
-// letGo ends the wait of the program's signal handler: it need not wait for the
-// disk. The handler waits for our parent, who waits for us.
+// letGo ends our parent, the middle child. The program's signal handler waits for that
+// one, or will be told of its end: it need not wait for the disk.
 //
 // Orphans become children of the next child subreaper above them, or of process
 // 1. A program that is one of these would find in us a child that it does not
 // know: its handler waits for all of the save.
-func letGo(middle, program int, a *image.Attributes) {
-	if program != 1 && !a.Subreaper {
-		endMiddle(middle)
+func letGo(middle *proc.Stat, p *image.Process) {
+	if os.Getppid() != middle.Pid || middle.ExitSignal == 0 && (p.PID == 1 || p.Attributes.Subreaper) {
+		return
 	}
-}
-
-// endMiddle kills our parent, and waits until the program has been told. If that
-// fails, the program hears of it when all of the save is done.
-func endMiddle(middle int) {
-	if os.Getppid() != middle {
-		return // done
+	if middle.ExitSignal != 0 {
+		tell(middle, &p.Signals)
 	}
 	// From now on what the terminal does to the program (Ctrl-C, Ctrl-Z, going
 	// away) is not about us: whoever sees the program run has its image. A session
@@ -161,18 +153,17 @@ func endMiddle(middle int) {
 		return
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGTTOU)
-	if err := syscall.Kill(middle, syscall.SIGKILL); err != nil {
-		return
-	}
-	for end := time.Now().Add(middleEnds); time.Now().Before(end); time.Sleep(10 * time.Microsecond) {
-		if st, err := proc.Host().Process(middle).Stat(); err != nil || st.Zombie() {
-			return
-		}
-	}
+	_ = syscall.Kill(middle.Pid, syscall.SIGKILL) // if that fails, the program is told when all of the save is done
 }
 
-// middleEnds is how long our parent may take to end.
-const middleEnds = time.Second
+// tell has the restored program be told of the end of the middle child, as the one that
+// runs on will be. A signal of this kind that it has to get anyway does as well.
+func tell(middle *proc.Stat, s *image.Signals) {
+	info := abi.ChildKilled(middle.ExitSignal, middle.Pid, os.Getuid())
+	if !slices.ContainsFunc(s.Pending, func(p []byte) bool { return bytes.HasPrefix(p, info[:4]) }) {
+		s.Pending = append(s.Pending, info[:])
+	}
+}
 
 // report appends lines to the log, and shows them if stderr is a terminal.
 func report(lines []string, stderr io.Writer) {

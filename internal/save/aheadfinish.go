@@ -69,28 +69,38 @@ func (m *member) twinLate() (err error) {
 
 // mayLayOutLater reports whether nothing is needed of the processes any more to give
 // all memory its place.
-func (c *collector) mayLayOutLater() bool {
+func (c *collector) mayLayOutLater() (bool, error) {
 	if len(c.objects) > 0 || c.inc != nil {
-		return false
+		return false, nil
+	}
+	if c.before.shelf != nil && len(c.ahead) == 0 {
+		if err := c.findMemory(); err != nil {
+			return false, err
+		}
+		now := uint64(0)
+		for _, m := range c.members {
+			now += total(m.now)
+		}
+		return now <= uint64(len(c.before.shelf.bytes)), nil
 	}
 	for _, m := range c.members {
 		switch {
 		case !m.hasMemory():
 		case m.ahead != nil:
 			if m.changes.pages == nil && m.twin == nil {
-				return false
+				return false, nil
 			}
 		case m.twin == nil || !m.flagsLater:
-			return false
+			return false, nil
 		default:
 			for i := range m.p.Areas {
 				if m.p.Areas[i].Kind == image.SharedFile && m.p.Areas[i].Whole {
-					return false
+					return false, nil
 				}
 			}
 		}
 	}
-	return true
+	return true, nil
 }
 
 // finishAhead ends the watching, and writes all that was kept of the frozen

@@ -16,7 +16,14 @@ import (
 // page and copies it twice.
 
 // cleanFiles are such files, opened before the processes are frozen.
-type cleanFiles map[mappedFile]*os.File
+type cleanFiles map[mappedFile]*cleanFile
+
+// cleanFile is one of them.
+type cleanFile struct {
+	*os.File
+	stat  sys.FileStat // when it was opened
+	later bool         // see leaveUnread
+}
 
 // cleanLeast is what a mapping has to have for its file to be worth opening, in bytes.
 const cleanLeast = 64 << 10
@@ -39,7 +46,7 @@ func openClean(subjects []*subject) cleanFiles {
 
 // openCleanFile opens the file of a mapping, or gives nil. The kernel's own link needs
 // CAP_CHECKPOINT_RESTORE; what is at the path may be another file.
-func openCleanFile(p proc.Process, v *proc.VMA) *os.File {
+func openCleanFile(p proc.Process, v *proc.VMA) *cleanFile {
 	for _, path := range []string{p.MapFile(v.Start, v.End), v.Path} {
 		if st, err := sys.StatPath(path); err != nil || !isFileOf(st, v) {
 			continue
@@ -50,7 +57,7 @@ func openCleanFile(p proc.Process, v *proc.VMA) *os.File {
 		}
 		// Two paths may have led to two files.
 		if st, err := sys.StatFD(int(f.Fd())); err == nil && isFileOf(st, v) && readsAsMapped(f) {
-			return f
+			return &cleanFile{File: f, stat: st}
 		}
 		_ = f.Close() // only looked at
 	}
@@ -92,28 +99,27 @@ type cleanPart struct {
 
 // withFiles is the memory of the process as mem shows it.
 func (m *member) withFiles(mem io.ReaderAt) io.ReaderAt {
-	r := cleanMemory{mem: mem}
+	return cleanMemory{mem, m.cleanParts()}
+}
+
+// cleanParts are the mappings of such files.
+func (m *member) cleanParts() (parts []cleanPart) {
 	for i := range m.mappings {
 		v := m.mappings[i].vma
 		f := m.c.before.clean[fileOf(v)]
 		a := areaAt(m.p.Areas, v.Start)
 		if f != nil && a != nil && a.Kind == image.PrivateFile && a.Whole {
-			r.parts = append(r.parts, cleanPart{image.Run{Start: v.Start, Len: v.Size()}, f, v.Offset, a.Dirty})
+			parts = append(parts, cleanPart{image.Run{Start: v.Start, Len: v.Size()}, f, v.Offset, a.Dirty})
 		}
 	}
-	return r
+	return parts
 }
 
 // ReadAt reads from a file if it has all of b, and from the process otherwise: what
 // is behind the end of the file is no business of the file's.
 func (c cleanMemory) ReadAt(b []byte, off int64) (int, error) {
 	start, end := uint64(off), uint64(off)+uint64(len(b))
-	i, _ := slices.BinarySearchFunc(c.parts, start, func(p cleanPart, at uint64) int {
-		if p.Start+p.Len <= at {
-			return -1
-		}
-		return 1
-	})
+	i, _ := slices.BinarySearchFunc(c.parts, start, partBehind)
 	if i == len(c.parts) || c.parts[i].Start > start || c.parts[i].Start+c.parts[i].Len < end {
 		return c.mem.ReadAt(b, off)
 	}
@@ -131,6 +137,14 @@ func (c cleanMemory) ReadAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
+// partBehind is for the search for the first part that ends behind an address.
+func partBehind(p cleanPart, at uint64) int {
+	if p.Start+p.Len <= at {
+		return -1
+	}
+	return 1
+}
+
 // codeFiles is the memory of a process that runs, with its code as the files have it:
 // what it has changed there is not seen. Each file is opened when it is read from.
 func codeFiles(p proc.Process, mem io.ReaderAt, vmas []proc.VMA) cleanMemory {
@@ -139,7 +153,7 @@ func codeFiles(p proc.Process, mem io.ReaderAt, vmas []proc.VMA) cleanMemory {
 		if v := &vmas[i]; v.Exec && kindOf(v) == image.PrivateFile {
 			c.parts = append(c.parts, cleanPart{
 				Run: image.Run{Start: v.Start, Len: v.Size()}, offset: v.Offset,
-				file: &lateFile{open: func() *os.File { return openCleanFile(p, v) }},
+				file: &lateFile{open: func() *cleanFile { return openCleanFile(p, v) }},
 			})
 		}
 	}
@@ -148,8 +162,8 @@ func codeFiles(p proc.Process, mem io.ReaderAt, vmas []proc.VMA) cleanMemory {
 
 // lateFile is a file that is opened when it is read from.
 type lateFile struct {
-	open   func() *os.File // nil: it was tried
-	opened *os.File        // nil: it can not be
+	open   func() *cleanFile // nil: it was tried
+	opened *cleanFile        // nil: it can not be
 }
 
 func (l *lateFile) ReadAt(b []byte, off int64) (int, error) {

@@ -36,6 +36,7 @@ type collector struct {
 	manifest   image.Manifest
 	beat       beat
 
+	found   bool // what memory goes into the image
 	laidOut bool
 	total   int64 // bytes of memory to be copied
 	done    atomic.Int64
@@ -219,7 +220,9 @@ func (c *collector) findContents(ctx context.Context) error {
 // contents copies what is in memory and files, as far as that can not wait until
 // the processes run again.
 func (c *collector) contents(ctx context.Context) (err error) {
-	if !c.mayLayOutLater() {
+	if later, err := c.mayLayOutLater(); err != nil {
+		return err
+	} else if !later {
 		if err := c.layOut(); err != nil {
 			return err
 		}
@@ -255,13 +258,12 @@ func (c *collector) contents(ctx context.Context) (err error) {
 	})
 }
 
-// layOut gives all memory its place in the image.
-func (c *collector) layOut() error {
-	if c.laidOut {
+// findMemory finds out what memory goes into the image, and when it is copied.
+func (c *collector) findMemory() error {
+	if c.found {
 		return nil
 	}
-	c.laidOut = true
-	layout := image.Layout{Objects: c.spaces}
+	c.found = true
 	if err := c.together((*member).findMemory); err != nil {
 		return err
 	}
@@ -270,11 +272,27 @@ func (c *collector) layOut() error {
 	}
 	for _, m := range c.members {
 		m.order()
+		if m.ahead == nil {
+			c.total += int64(total(m.runs))
+		}
+	}
+	return nil
+}
+
+// layOut gives all memory its place in the image.
+func (c *collector) layOut() error {
+	if c.laidOut {
+		return nil
+	}
+	c.laidOut = true
+	layout := image.Layout{Objects: c.spaces}
+	if err := c.findMemory(); err != nil {
+		return err
+	}
+	for _, m := range c.members {
 		space := image.Space{Areas: m.p.Areas, Runs: m.runs, Same: m.same, Kept: m.kept}
 		if m.ahead != nil {
 			space.Ahead = m.ahead.image
-		} else {
-			c.total += int64(total(m.runs))
 		}
 		layout.Processes = append(layout.Processes, space)
 	}
@@ -343,7 +361,13 @@ func (c *collector) noTwin() error {
 // finishTwins takes from the twins what was not taken while the processes stood
 // still.
 func (c *collector) finishTwins(ctx context.Context) error {
-	if err := c.emptyShelf(ctx); err != nil {
+	err := aside(ctx, &c.beat, stallLimit, func() error {
+		if err := c.emptyShelf(ctx); err != nil {
+			return err
+		}
+		return c.copyUnread(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	if err := c.confirmFlags(ctx); err != nil {

@@ -42,6 +42,7 @@ type member struct {
 	kept       []image.Run  // what is in the base of an incremental image, and in no other list
 	delta      []image.Run  // of its own, what was copied ahead for an incremental image
 	shelved    []shelved    // of its own, what is to be written when it runs again
+	unread     unread       // and what files have then as well
 	now, later []image.Run  // of that, what is to be copied while it is frozen, and what the twin holds as well
 }
 
@@ -241,6 +242,8 @@ func (m *member) order() {
 	case len(m.delta) > 0:
 		m.later = intersect(m.runs, m.delta)
 		m.now = subtract(m.runs, m.later)
+	case m.c.before.shelf != nil && m.c.inc == nil && !m.c.o.readFrozen:
+		m.leaveUnread()
 	}
 }
 
@@ -256,11 +259,14 @@ func (m *member) copyFrozen(ctx context.Context) error {
 // space is where the memory of the process goes.
 func (m *member) space() *image.SpaceWriter { return m.c.image.Process(m.index) }
 
+// copier copies memory of the process into the image, or only reads it as long as that
+// has no places.
 func (m *member) copier(mem io.ReaderAt) *copier {
-	return &copier{
-		mem: mem, image: m.space(), path: m.c.o.Path, areas: m.p.Areas,
-		buffers: m.c.before.buffers, step: m.c.step,
+	c := &copier{mem: mem, path: m.c.o.Path, areas: m.p.Areas, buffers: m.c.before.buffers, step: m.c.step}
+	if m.c.laidOut {
+		c.image = m.space()
 	}
+	return c
 }
 
 func (m *member) endTwin() {

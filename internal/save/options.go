@@ -37,10 +37,7 @@ type Options struct {
 	// Progress, if set, hears of every piece of memory that was copied. It is
 	// called from several goroutines.
 	Progress func(done, total int64)
-	// Stopped, if set, is called when the program is stopped for good and nothing has
-	// been collected yet. It is called again if the save has to begin anew.
-	Stopped func()
-	// Released, if set, is called with what the image will say as soon as the
+	// Released, if set, is called with what the image will say, which it may change, as soon as the
 	// program runs again, before the image is made durable and gets its name.
 	// (Only with ThenRun.)
 	Released func(*image.Manifest)
@@ -48,6 +45,8 @@ type Options struct {
 	// saved so, which the new one goes on from, if that is possible.
 	Incremental bool
 	whole       error // why that is not to be tried
+	// readFrozen has files that are mapped read while the program stands still.
+	readFrozen bool
 	// Self saves only the process itself, which must have no children then.
 	Self bool
 	// Given are the numbers of descriptors that will be handed over when the

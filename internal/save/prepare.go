@@ -21,7 +21,7 @@ type prepared struct {
 	buffers   [copyWorkers][]byte
 	noRoom    error  // why there is too little memory for twins
 	little    bool   // to save: copying it takes no longer than making twins
-	shelf     *shelf // nil: for one process it does not pay
+	shelf     *shelf // nil: there is too much
 	clean     cleanFiles
 }
 
@@ -54,10 +54,10 @@ func (w *preparing) finish(pfs proc.FS, subjects []*subject) (*prepared, error) 
 	size := uint64(0)
 	size, p.little = isLittle(subjects)
 	if p.little {
-		w.ended.Go(func() { p.clean = openClean(subjects) })
-	}
-	if p.little && len(subjects) > 1 {
-		w.ended.Go(func() { p.shelf = newShelf(size + size/4) })
+		w.ended.Go(func() {
+			p.clean = openClean(subjects)
+			p.shelf = newShelf(size - min(size, p.clean.settle(subjects)) + size/4)
+		})
 	}
 	known := []ptrace.Gadgets{w.code}
 	for _, s := range subjects {

@@ -37,6 +37,7 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 			return err
 		})
 		k := kin{fs: proc.Host()}
+		var written *errWrittenTo
 		switch {
 		case busy(err) && ctx.Err() == nil && time.Now().Before(deadline):
 			time.Sleep(busyPause)
@@ -44,6 +45,8 @@ func Save(ctx context.Context, o Options) (result *Result, err error) {
 			tries++
 		case errors.Is(err, errFlags) && o.whole == nil:
 			o.whole = err
+		case errors.As(err, &written) && !o.readFrozen:
+			o.readFrozen = true
 		default:
 			return result, err
 		}
@@ -113,9 +116,6 @@ func save(ctx context.Context, o Options) (*Result, error) {
 	defer f.release()
 	c.frozen = f
 	defer c.endTwins()
-	if o.Stopped != nil {
-		o.Stopped()
-	}
 	if err := c.collect(ctx); err != nil {
 		return nil, c.explain(err)
 	}

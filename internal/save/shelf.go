@@ -71,19 +71,17 @@ func (m *member) copyLittle(ctx context.Context) error {
 
 // emptyShelf copies what is on the shelf to the image.
 func (c *collector) emptyShelf(ctx context.Context) error {
-	return aside(ctx, &c.beat, stallLimit, func() error {
-		return c.together(func(m *member) error {
-			into := m.copier(nil)
-			for _, s := range m.shelved {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if err := into.put(s.Run, s.bytes); err != nil {
-					return err
-				}
+	return c.together(func(m *member) error {
+		into := m.copier(nil)
+		for _, s := range m.shelved {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
-			m.shelved = nil
-			return nil
-		})
+			if err := into.put(s.Run, s.bytes); err != nil {
+				return err
+			}
+		}
+		m.shelved = nil
+		return nil
 	})
 }
