@@ -196,20 +196,18 @@ func TestAgentStorm(t *testing.T) {
 	h := newAgentHouse(t)
 	p := h.start(t, nil, agentBuild(t, "gcc", "modes.c", "-pthread"), "storm")
 	p.line()
-	for ended := false; !ended; {
-		before := len(h.names(t))
+	until(t, "end", func() bool {
 		p.Process.Signal(syscall.SIGUSR2) // it may have ended
-		until(t, "report or end", func() bool {
-			select {
-			case err := <-p.exited:
-				if ended = true; err != nil {
-					t.Fatalf("%v\n%s", err, &p.stderr)
-				}
-			default:
+		select {
+		case err := <-p.exited:
+			if err != nil {
+				t.Fatalf("%v\n%s", err, &p.stderr)
 			}
-			return ended || len(h.names(t)) > before
-		})
-	}
+			return true
+		default:
+			return false
+		}
+	})
 	if n := len(h.names(t)); n < 5 {
 		t.Errorf("only %d engines in the storm", n)
 	}

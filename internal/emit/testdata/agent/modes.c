@@ -111,7 +111,7 @@ static int mode_storm(void)
 {
 	puts("ready");
 	fflush(stdout);
-	for (int i = 0; i < 600; i++) {
+	for (int i = 0; i < 150; i++) {
 		char *args[] = { "true", NULL };
 		pid_t pid, got;
 		int status;
