@@ -198,6 +198,7 @@ func TestAgentStorm(t *testing.T) {
 	p.line()
 	until(t, "end", func() bool {
 		p.Process.Signal(syscall.SIGUSR2) // it may have ended
+		time.Sleep(5 * time.Millisecond)  // engines are to be many, and the program is to go on, too
 		select {
 		case err := <-p.exited:
 			if err != nil {
