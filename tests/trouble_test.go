@@ -321,7 +321,7 @@ func TestGdbThroughHandler(t *testing.T) {
 	image := filepath.Join(dir, "myckpt")
 	for want, argv := range map[string][]string{
 		`(?s)ckpt_handler.*<signal handler called>.* main \(.*raises\.c:`: {"gdb", "-nx", "-batch", "-ex", "bt", program, image},
-		`(?s)ckpt_handler.*__restore_rt.* main\b`:                          {"eu-stack", "--core=" + image, "-e", program},
+		`(?s)ckpt_handler.*__restore_rt.* main\b`:                         {"eu-stack", "--core=" + image, "-e", program},
 	} {
 		out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 		if err != nil || !regexp.MustCompile(want).Match(out) {
