@@ -3,6 +3,7 @@
 // pointer, and its signal mask.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -139,7 +140,8 @@ static void restless(void) {
 
 int main(int argc, char **argv) {
 	const char *mode = argc > 1 ? argv[1] : "";
-	if (!strcmp(mode, "epoll")) waits();
+	if (!strcmp(mode, "library") && mmap(0, 1 << 17, PROT_READ | PROT_EXEC, MAP_PRIVATE, open(argv[2], O_RDONLY), 0) == MAP_FAILED) return 1;
+	if (!strcmp(mode, "epoll") || !strcmp(mode, "library")) waits();
 	if (strstr(mode, "subreaper")) prctl(PR_SET_CHILD_SUBREAPER, 1); // has no twin
 	if (!strcmp(mode, "restless")) restless();
 	if (!strcmp(mode, "undumpable")) prctl(PR_SET_DUMPABLE, 0);
