@@ -33,6 +33,11 @@ func (c *collector) findChanges(ctx context.Context) error {
 // errFaster is why memory that was copied ahead is, in part, saved from a twin.
 var errFaster = errors.New("the program writes faster than memory is copied")
 
+// muchHasChanged reports whether more has changed in some process than is kept.
+func (c *collector) muchHasChanged() bool {
+	return slices.ContainsFunc(c.members, func(m *member) bool { return m.changes != nil && m.changes.pages == nil })
+}
+
 // twinsOfMuch makes twins of the processes that have changed too much. Where that
 // can not be, they stand still while it is copied.
 func (c *collector) twinsOfMuch() error {

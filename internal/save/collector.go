@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,7 +71,7 @@ func (c *collector) prepare() error {
 // and the contents of their files into the image. Only what needs ptrace is done
 // on this thread.
 func (c *collector) collect(ctx context.Context) error {
-	if err := aside(ctx, &c.beat, stallLimit, c.look); err != nil {
+	if err := c.lookAtAll(ctx); err != nil {
 		return err
 	}
 	defer func() {
@@ -86,20 +85,23 @@ func (c *collector) collect(ctx context.Context) error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.findContents(ctx) }); err != nil {
+	err := aside(ctx, &c.beat, stallLimit, func() error {
+		if err := c.findContents(ctx); err != nil || c.muchHasChanged() {
+			return err
+		}
+		return c.contents(ctx)
+	})
+	if err == nil && c.muchHasChanged() {
+		if err = c.twinsOfMuch(); err == nil {
+			err = aside(ctx, &c.beat, stallLimit, func() error { return c.contents(ctx) })
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if err := c.twinsOfMuch(); err != nil {
-		return err
-	}
-	if err := aside(ctx, &c.beat, stallLimit, func() error { return c.contents(ctx) }); err != nil {
-		return err
-	}
+	c.identify()
 	// One that is killed loses its memory while it is copied.
-	if err := c.each(func(m *member) error { return m.frozen.alive() }); err != nil {
-		return err
-	}
-	return c.identify()
+	return c.each(func(m *member) error { return m.frozen.alive() })
 }
 
 // each does something with all processes, and says with which of them it failed.
@@ -145,63 +147,6 @@ func (c *collector) explain(err error) error {
 			return err
 		}
 	}
-}
-
-// look reads from /proc what the frozen processes are.
-func (c *collector) look() error {
-	for _, f := range c.frozen.processes {
-		c.members = append(c.members, &member{c: c, index: len(c.members), frozen: f, ahead: c.ahead[f.pid]})
-	}
-	if err := c.together((*member).look); err != nil {
-		return err
-	}
-	root := c.members[0].s
-	if err := root.sameProcess(c.before.start); err != nil {
-		return err
-	}
-	if c.kin.alone {
-		if err := c.kin.refuseChildren(root); err != nil {
-			return err
-		}
-	}
-	if !apart(c.kin.sharings, c.subjects()) {
-		if _, err := findSharing(c.subjects()); err != nil {
-			return err
-		}
-	}
-	if err := c.refusal(); err != nil {
-		return err
-	}
-	if err := c.together((*member).findVMAs); err != nil {
-		return err
-	}
-	return c.findParents()
-}
-
-// findParents finds out which threads have made the processes.
-func (c *collector) findParents() error {
-	for _, m := range c.members {
-		if m.s.status.Threads < 2 || m.s.zombie || !m.hasChildren() {
-			continue
-		}
-		for _, t := range m.frozen.threads {
-			if t.Tid() == m.s.pid {
-				continue
-			}
-			children, err := c.kin.fs.Thread(m.s.pid, t.Tid()).Children()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // a kernel that does not tell
-			} else if err != nil {
-				return m.explain(err)
-			}
-			for _, pid := range children {
-				if child := c.member(pid); child != nil {
-					child.p.ParentThread = t.Tid()
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // findContents finds the memory and the open files of the processes.
@@ -330,13 +275,11 @@ func (c *collector) refusal() error { return refusal(c.subjects()) }
 func (c *collector) warnings() []Finding { return warnings(c.subjects()) }
 
 // identify completes the manifest.
-func (c *collector) identify() error {
+func (c *collector) identify() {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
-	host, root := c.before.host, c.members[0]
-	if err := describeThread(&host, c.kin.fs, root.s.proc.PID, living(root.p.Threads).XSave); err != nil {
-		return err
-	}
+	host := c.before.host
+	describeXSave(&host, living(c.members[0].p.Threads).XSave)
 	m := &c.manifest
 	m.Version, m.ID, m.Created = image.ManifestVersion, fmt.Sprintf("%x", id), time.Now().UTC()
 	m.Engine, m.Trigger, m.Host = c.o.Version, c.o.Trigger, host
@@ -346,7 +289,6 @@ func (c *collector) identify() error {
 	for _, one := range c.members {
 		m.Processes = append(m.Processes, one.p)
 	}
-	return nil
 }
 
 // noTwin is why the processes stand still while their memory is saved, or nil.
@@ -362,15 +304,15 @@ func (c *collector) noTwin() error {
 // still.
 func (c *collector) finishTwins(ctx context.Context) error {
 	err := aside(ctx, &c.beat, stallLimit, func() error {
-		if err := c.emptyShelf(ctx); err != nil {
-			return err
+		confirmed := make(chan outcome, 1)
+		go func() { confirmed <- call(c.confirmFlags) }()
+		err := c.emptyShelf(ctx)
+		if err == nil {
+			err = c.copyUnread(ctx)
 		}
-		return c.copyUnread(ctx)
+		return errors.Join((<-confirmed).result(), err)
 	})
 	if err != nil {
-		return err
-	}
-	if err := c.confirmFlags(ctx); err != nil {
 		return err
 	}
 	for _, m := range c.members {

@@ -27,9 +27,6 @@ func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err
 		m.baseFlags(vmas)
 		return vmas, false, nil
 	}
-	if useEarly(m.still, vmas) {
-		return vmas, true, nil
-	}
 	if m.twin == nil && m.c.before.little && m.s.status.VmLck == 0 {
 		if before := m.c.before.subject(m.s.pid); before != nil && useEarly(before.early, vmas) {
 			m.early = before.early
@@ -60,19 +57,6 @@ func (m *member) readFlags(vmas []proc.VMA) (with []proc.VMA, complete bool, err
 	}
 	hintFlags(m.s.proc, vmas)
 	return vmas, false, nil
-}
-
-// flagsAside reads the flags of a process that is small while it is asked for other
-// things, which takes longer.
-func (m *member) flagsAside() {
-	if m.s.status.VmRSS > earlySize {
-		return
-	}
-	vmas, err := m.s.proc.Smaps()
-	if err != nil {
-		return // those that were read before will do
-	}
-	m.still = slices.DeleteFunc(vmas, func(v proc.VMA) bool { return isScratch(&v) })
 }
 
 // baseFlags gives mappings the flags that they had in the base of an incremental
@@ -291,17 +275,15 @@ func useEarly(early, vmas []proc.VMA) bool {
 
 // confirmFlags looks once more at the flags of mappings that were read before the
 // processes were frozen.
-func (c *collector) confirmFlags(ctx context.Context) error {
-	return aside(ctx, &c.beat, stallLimit, func() error {
-		err := c.together(func(m *member) error {
-			if m.early == nil {
-				return nil
-			}
-			m.takeFlags(m.early)
-			return m.confirmDropped()
-		})
-		return errors.Join(err, c.refusal())
+func (c *collector) confirmFlags() error {
+	err := c.together(func(m *member) error {
+		if m.early == nil {
+			return nil
+		}
+		m.takeFlags(m.early)
+		return m.confirmDropped()
 	})
+	return errors.Join(err, c.refusal())
 }
 
 // errDroppable says that memory of the program was taken for ordinary and is

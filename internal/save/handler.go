@@ -22,6 +22,9 @@ func Handler(pid, sig int) (address uint64, err error) {
 		if err != nil {
 			return err
 		}
+		if err := s.checkExecutable(); err != nil {
+			return err
+		}
 		if len(s.obstacles) > 0 || s.zombie {
 			return &RefusedError{s.name(), s.obstacles}
 		}

@@ -1,7 +1,6 @@
 package save
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"ckpt/internal/sys"
 )
 
-// describeHost says where the image is made, but for what describeThread adds.
+// describeHost says where the image is made, but for the clocks and what describeXSave adds.
 func describeHost(fs proc.FS) (image.Host, error) {
 	h := image.Host{Arch: runtime.GOARCH, PageSize: os.Getpagesize()}
 	var err error
@@ -32,14 +31,10 @@ func describeHost(fs proc.FS) (image.Host, error) {
 	return h, nil
 }
 
-// describeThread adds what the clocks show now, and what a thread of process
-// pid has of the processor's state: xsave is its NT_X86_XSTATE register set.
-func describeThread(h *image.Host, fs proc.FS, pid int, xsave []byte) (err error) {
+// describeXSave adds what a thread has of the processor's state: xsave is its
+// NT_X86_XSTATE register set.
+func describeXSave(h *image.Host, xsave []byte) {
 	h.CPU.XFeatures, h.CPU.XSaveSize = abi.XFeatures(xsave), len(xsave)
-	if h.Clocks, err = readClocks(fs, pid); err != nil {
-		return fmt.Errorf("read the clocks: %w", err)
-	}
-	return nil
 }
 
 // readClocks reads our clocks and turns them into those of the process, which

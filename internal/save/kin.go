@@ -151,8 +151,11 @@ func (k *kin) look() ([]*subject, error) {
 func (k *kin) lookPatiently(pid int) (*subject, error) {
 	for {
 		s, err := look(k.fs, pid)
-		if err != nil || !s.hidden {
-			return s, err
+		if err != nil {
+			return nil, err
+		}
+		if !s.hidden {
+			return s, s.checkExecutable()
 		}
 		if k.hidden.IsZero() {
 			k.hidden = time.Now().Add(hiddenLimit)

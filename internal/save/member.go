@@ -28,7 +28,6 @@ type member struct {
 	writer     *twinWriter  // the twin, when it has the image; from the beginning, if it is a shadow
 	noTwin     error        // why there is none
 	early      []proc.VMA   // mappings with the flags that they had before
-	still      []proc.VMA   // and with those that they have
 	flagsLater bool         // the areas have not all their flags yet
 	flags      *laterFlags  // they are being read
 	ahead      *ahead       // what was copied of it while it ran
@@ -99,7 +98,7 @@ func (m *member) describe() error {
 	case m.mayShare() && m.c.before.little: // no twins will have all of it
 		return m.findShared()
 	case len(m.c.members) == 1 && m.c.before.little:
-		m.flagsAside()
+		return m.findPrivate()
 	}
 	return nil
 }
@@ -108,6 +107,17 @@ func (m *member) describe() error {
 // may have as well.
 func (m *member) findShared() (err error) {
 	m.private, m.cow, err = findShared(m.s.proc, m.vmas, m.s.status.VmRSS <= earlySize)
+	return err
+}
+
+// findPrivate is findShared where there are no others.
+func (m *member) findPrivate() error {
+	scanner, err := newPageScanner(m.s.proc)
+	if err != nil {
+		return err
+	}
+	defer scanner.Close()
+	m.private, err = scanner.everywhere(m.vmas, m.s.status.VmRSS <= earlySize)
 	return err
 }
 

@@ -16,7 +16,7 @@ type prepared struct {
 	relatives []relative // all that there were
 	subjects  []*subject // what was seen of them
 	start     uint64     // of the root; with the pid it names it for good
-	host      image.Host // all but what describeThread adds
+	host      image.Host // without the clocks of the process, and what describeXSave adds, at first
 	codes     map[int]ptrace.Gadgets
 	buffers   [copyWorkers][]byte
 	noRoom    error  // why there is too little memory for twins

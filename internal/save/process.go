@@ -103,13 +103,11 @@ func look(pfs proc.FS, pid int) (*subject, error) {
 		s.refuse("process", "is a ckpt restore that has not brought its program back yet", "wait until the program runs")
 		return s, nil
 	}
-	for _, check := range []func() error{
-		s.checkExecutable, s.checkPlace,
-		func() error { return s.checkThreads(pfs) },
-	} {
-		if err := check(); err != nil {
-			return nil, gone(pid, err)
-		}
+	if err := s.checkPlace(); err != nil {
+		return nil, gone(pid, err)
+	}
+	if err := s.checkThreads(pfs); err != nil {
+		return nil, gone(pid, err)
 	}
 	return s, nil
 }
@@ -144,11 +142,15 @@ func gone(pid int, err error) error {
 	return err
 }
 
-// checkExecutable refuses programs of another word size.
+// checkExecutable refuses programs of another word size. It is no part of look, which
+// waits for no file system.
 func (s *subject) checkExecutable() error {
+	if s.zombie || len(s.obstacles) > 0 {
+		return nil
+	}
 	f, err := os.Open(s.proc.Path("exe"))
 	if err != nil {
-		return fmt.Errorf("open the program of process %d: %w", s.pid, err)
+		return gone(s.pid, fmt.Errorf("open the program of process %d: %w", s.pid, err))
 	}
 	defer f.Close()
 	var ident [elf.EI_NIDENT]byte

@@ -2,6 +2,7 @@ package save
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"ckpt/internal/image"
@@ -48,25 +49,20 @@ type shelved struct {
 // copyLittle is copyFrozen of little memory, while others do the same.
 func (m *member) copyLittle(ctx context.Context) error {
 	into := m.copier(m.withFiles(m.frozen.mem))
-	queue := pieces{runs: m.now, most: copyPiece}
-	var buf []byte
-	for p, ok := queue.next(); ok && ctx.Err() == nil; p, ok = queue.next() {
-		if b := m.c.before.shelf.room(p.Len); b != nil {
-			n, err := into.read(b, p.Start)
-			if err != nil {
-				return err
-			}
-			m.shelved = append(m.shelved, shelved{p, b[:n]})
-			continue
-		}
-		if buf == nil {
-			buf = make([]byte, copyPiece)
-		}
-		if err := into.piece(p, buf[:p.Len]); err != nil {
-			return err
-		}
+	b := m.c.before.shelf.room(total(m.now))
+	if b == nil {
+		return inPieces(ctx, [][]byte{make([]byte, copyPiece)}, m.now, into.piece)
 	}
-	return ctx.Err()
+	rest := b
+	for _, r := range m.now {
+		m.shelved = append(m.shelved, shelved{r, rest[:r.Len:r.Len]})
+		rest = rest[r.Len:]
+	}
+	memory := scattered{pid: m.s.proc.PID, read: into.read}
+	return memory.into(b, m.now, func(r image.Run, have int) {
+		i := slices.IndexFunc(m.shelved, func(s shelved) bool { return s.Start == r.Start })
+		m.shelved[i].bytes = m.shelved[i].bytes[:have]
+	})
 }
 
 // emptyShelf copies what is on the shelf to the image.

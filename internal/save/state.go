@@ -40,6 +40,9 @@ func (c *collector) describe() (err error) {
 	if err := c.together((*member).describe); err != nil {
 		return err
 	}
+	if c.before.host.Clocks, err = readClocks(c.kin.fs, c.members[0].s.proc.PID); err != nil {
+		return fmt.Errorf("read the clocks: %w", err)
+	}
 	if c.files, err = openFiles(c.subjects()...); err != nil {
 		return err
 	}
