@@ -1,6 +1,7 @@
 package seekable
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -37,7 +38,7 @@ func (w *Writer) Add(ctx context.Context, frames []Frame, read func(p []byte, of
 	workers.Wait()
 	q.mu.Lock() // ctx may end just now
 	defer q.mu.Unlock()
-	return q.err
+	return cmp.Or(q.err, ctx.Err())
 }
 
 // framesAhead is how many compressed frames each goroutine may be ahead of the
