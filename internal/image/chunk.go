@@ -31,6 +31,7 @@ const (
 // payload area behind it, both in the order of the file.
 type chunkTable struct {
 	memory, payload []Chunk
+	encoded         []byte // what it was decoded from; that can be encoded in one way only
 }
 
 func (t chunkTable) len() int { return len(t.memory) + len(t.payload) }
@@ -43,7 +44,11 @@ func (t chunkTable) at(i int) Chunk {
 	return t.memory[i]
 }
 
-func (t chunkTable) append(b []byte) []byte {
+func (t chunkTable) encode() []byte {
+	if t.encoded != nil {
+		return t.encoded
+	}
+	b := make([]byte, 0, chunkEntry*t.len())
 	for _, c := range t.memory {
 		b = appendChunk(b, c, 0)
 	}
@@ -61,7 +66,7 @@ func appendChunk(b []byte, c Chunk, flags uint32) []byte {
 }
 
 func decodeChunks(b []byte) (chunkTable, error) {
-	var t chunkTable
+	t := chunkTable{encoded: b}
 	if len(b)%chunkEntry != 0 {
 		return t, corrupt("chunk table of %d bytes", len(b))
 	}

@@ -175,7 +175,7 @@ func reseal(t testing.TB, b []byte, f func(headers, notes []byte)) []byte {
 	notes := b[binary.LittleEndian.Uint64(b[72:]):]
 	notes = notes[:len(notes)-sealSize]
 	f(headers, notes)
-	copy(b[len(b)-sealSize:], sealNote(headers, notes))
+	copy(b[len(b)-sealSize:], sealNote(seal(headers, notes)))
 	return b
 }
 

@@ -152,7 +152,7 @@ func editNotes(b []byte, f func(headers, notes []byte)) []byte {
 		return nil
 	}
 	f(b[:end], b[notes:last])
-	copy(b[last:], sealNote(b[:end], b[notes:last]))
+	copy(b[last:], sealNote(seal(b[:end], b[notes:last])))
 	return seal(b[:end], b[notes:last])
 }
 

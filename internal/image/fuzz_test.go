@@ -74,7 +74,7 @@ func fitSeal(b []byte) []byte {
 		return b
 	}
 	fitParts(b, b[notes:last])
-	return append(b[:last:last], sealNote(b[:end], b[notes:last])...)
+	return append(b[:last:last], sealNote(seal(b[:end], b[notes:last]))...)
 }
 
 // fitParts gives the parts of the image b their checksums.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func read(f *os.File) (*Image, error) {
 	if err := im.content.spend(im.headers + at.len); err != nil {
 		return nil, err
 	}
-	notes, err := readNotes(im.content, at, headers)
+	notes, sum, err := readNotes(im.content, at, headers)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func read(f *os.File) (*Image, error) {
 	if im.manifest.Version != int(headers[versionAt]) {
 		return nil, corrupt("headers are of version %d, the manifest of %d", headers[versionAt], im.manifest.Version)
 	}
-	im.seal = hex.EncodeToString(seal(headers, notes))
+	im.seal = hex.EncodeToString(sum)
 	if err := im.readParts(segs, at.pos); err != nil {
 		return nil, err
 	}
@@ -179,20 +180,21 @@ func readPartNotes(m *Manifest, p *Process, notes []byte) error {
 }
 
 // readNotes reads the notes segment, checks the seal and returns what is in
-// front of it.
-func readNotes(r io.ReaderAt, at fileRange, headers []byte) ([]byte, error) {
+// front of it, and what the seal says.
+func readNotes(r io.ReaderAt, at fileRange, headers []byte) (notes, sum []byte, err error) {
 	if at.len < sealSize || at.len > maxNotes {
-		return nil, corrupt("notes of %d bytes", at.len)
+		return nil, nil, corrupt("notes of %d bytes", at.len)
 	}
 	all := make([]byte, at.len)
 	if _, err := r.ReadAt(all, int64(at.pos)); err != nil {
-		return nil, readError("notes", err)
+		return nil, nil, readError("notes", err)
 	}
-	notes, seal := all[:at.len-sealSize], all[at.len-sealSize:]
-	if string(seal) != string(sealNote(headers, notes)) {
-		return nil, corrupt("the seal of headers and notes (xxh3 %#x and %#x) is broken", xxh3.Hash(headers), xxh3.Hash(notes))
+	notes = all[:at.len-sealSize]
+	sum = seal(headers, notes)
+	if !bytes.Equal(all[at.len-sealSize:], sealNote(sum)) {
+		return nil, nil, corrupt("the seal of headers and notes (xxh3 %#x and %#x) is broken", xxh3.Hash(headers), xxh3.Hash(notes))
 	}
-	return notes, nil
+	return notes, sum, nil
 }
 
 // Manifest is what the image says beside memory. It must not be changed.

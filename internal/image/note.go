@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
@@ -63,6 +64,19 @@ func (n note) append(b []byte) []byte {
 	b = append(b, n.owner...)
 	b = pad4(append(b, 0))
 	return pad4(append(b, n.desc...))
+}
+
+// cut takes the note off b if b begins with just what append makes of it.
+func (n note) cut(b []byte) (rest []byte, err error) {
+	head := note{owner: n.owner, kind: n.kind}.append(nil)
+	binary.LittleEndian.PutUint32(head[4:], uint32(len(n.desc)))
+	for _, part := range [][]byte{head, n.desc, make([]byte, -len(n.desc)&(noteAlign-1))} {
+		if !bytes.HasPrefix(b, part) {
+			return nil, corrupt("%v is not as it was written", n)
+		}
+		b = b[len(part):]
+	}
+	return b, nil
 }
 
 func pad4(b []byte) []byte {

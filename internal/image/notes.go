@@ -72,7 +72,7 @@ func eachNote(m *Manifest, chunks chunkTable, parts []part, f func(note) error) 
 	}
 	own := []note{
 		{ownerCkpt, ckptManifest, text},
-		{ownerCkpt, ckptChunks, chunks.append(make([]byte, 0, chunkEntry*chunks.len()))},
+		{ownerCkpt, ckptChunks, chunks.encode()},
 	}
 	if len(parts) > 0 {
 		own = append(own, note{ownerCkpt, ckptParts, appendParts(nil, parts)})
@@ -113,13 +113,12 @@ func encodeNotes(list func(f func(note) error) error) ([]byte, error) {
 	return b, err
 }
 
-// sealNote makes the last note: the xxh3-64 of the headers and of the notes
-// segment up to here. The chunk table is among the latter, so that the seal
-// covers the checksums of all memory and payload.
-func sealNote(headers, notes []byte) []byte {
-	return note{ownerCkpt, ckptSeal, seal(headers, notes)}.append(nil)
-}
+// sealNote makes the last note.
+func sealNote(seal []byte) []byte { return note{ownerCkpt, ckptSeal, seal}.append(nil) }
 
+// seal is what it says: the xxh3-64 of the headers and of the notes
+// segment up to it. The chunk table is among the latter, so that the seal
+// covers the checksums of all memory and payload.
 func seal(headers, notes []byte) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, xxh3.Hash(headers))
 	return binary.LittleEndian.AppendUint64(b, xxh3.Hash(notes))
@@ -252,14 +251,9 @@ func decodeManifest(text []byte) (*Manifest, error) {
 
 // checkNotes checks that b is what encodeNotes makes of the list.
 func checkNotes(b []byte, list func(f func(note) error) error) error {
-	var buf []byte
-	err := list(func(n note) error {
-		buf = n.append(buf[:0])
-		if !bytes.HasPrefix(b, buf) {
-			return corrupt("%v is not as it was written", n)
-		}
-		b = b[len(buf):]
-		return nil
+	err := list(func(n note) (err error) {
+		b, err = n.cut(b)
+		return err
 	})
 	if err == nil && len(b) > 0 {
 		err = corrupt("%d bytes behind the notes", len(b))

@@ -234,8 +234,9 @@ func (w *Writer) writeRest(m *Manifest) (uint64, error) {
 	}
 	at := fileRange{pos: alignUp(end), len: uint64(len(notes)) + sealSize}
 	headers := encodeHeaders(w.placed.processes[0], at, ManifestVersion)
-	w.seal = hex.EncodeToString(seal(headers, notes))
-	notes = append(notes, sealNote(headers, notes)...)
+	sum := seal(headers, notes)
+	w.seal = hex.EncodeToString(sum)
+	notes = append(notes, sealNote(sum)...)
 	// The length first: space that was reserved for zeros at the end goes.
 	if err := f.Truncate(int64(at.end())); err != nil {
 		return 0, err

@@ -98,8 +98,12 @@ func (w *writer) fillTogether(ours, theirs []fillPiece) {
 // addresses.
 func (w *writer) read(b *plan.Builder, fills []fillPiece) {
 	r := reader{w: w, b: b}
+	var of *image.Area
 	for _, f := range fills {
-		r.name = "fill " + areaName(f.mapping.area)
+		if f.mapping.area != of {
+			of = f.mapping.area
+			r.name = "fill " + areaName(of)
+		}
 		if f.huge.size() > 0 {
 			for at := f.huge.start; at < f.huge.end; at += hugePage {
 				b.Poke32If(r.name, plan.Imm(at), plan.Imm(0), plan.Imm(0))

@@ -109,6 +109,7 @@ func (w *writer) mapLazily(m *mapping, noReserve uint64) {
 			return
 		}
 	}
+	name := "map " + areaName(m.area) + " from the image"
 	var rest []image.Piece
 	pieces := slices.Clone(m.fills)
 	if m.area.Name == "[heap]" && len(pieces) > 0 && pieces[0].Len > pageSize {
@@ -124,10 +125,11 @@ func (w *writer) mapLazily(m *mapping, noReserve uint64) {
 			continue
 		}
 		at, fd := plan.Imm(whole.Addr), w.p.files.imageFDs[whole.In].Fd()
-		w.b.Call("map "+areaName(m.area)+" from the image", abi.SysMmap, at, plan.Imm(whole.Len), plan.Imm(uint64(m.area.Prot)),
+		w.b.Call(name, abi.SysMmap, at, plan.Imm(whole.Len), plan.Imm(uint64(m.area.Prot)),
 			plan.Imm(abi.MapFixed|abi.MapPrivate|noReserve), plan.Imm(uint64(fd)), plan.Imm(whole.Pos)).Want(at)
+		summed := chunksOf(w.p.summed, whole.In)
 		for i := range whole.In.Chunks(whole) {
-			w.p.compares(whole.In, i)
+			summed[i] = true
 		}
 		end := whole.Addr + whole.Len
 		for pieces[0].Addr < end {

@@ -20,13 +20,14 @@ const (
 func (p *preparation) verifiesAsItReads() bool { return !p.files.context.Changes() }
 
 // compares notes that the checksum of a chunk is the plan's business.
-func (p *preparation) compares(in *image.Image, chunk int) { mark(p.summed, in, chunk) }
+func (p *preparation) compares(in *image.Image, chunk int) { chunksOf(p.summed, in)[chunk] = true }
 
-func mark(chunks map[*image.Image][]bool, in *image.Image, chunk int) {
-	if chunks[in] == nil {
-		chunks[in] = make([]bool, in.Stats().Chunks)
+// chunksOf are the marks of an image's chunks.
+func chunksOf(marks map[*image.Image][]bool, in *image.Image) []bool {
+	if marks[in] == nil {
+		marks[in] = make([]bool, in.Stats().Chunks)
 	}
-	chunks[in][chunk] = true
+	return marks[in]
 }
 
 // verifyBeside begins to verify, while the plan is made, what that will not read:
@@ -97,8 +98,9 @@ func (p *preparation) chunksFromFiles() map[*image.Image][]bool {
 				if p.unpacked[piece.In] != nil {
 					continue // to be unpacked, and verified by that
 				}
+				marks := chunksOf(chunks, piece.In)
 				for i := range piece.In.Chunks(piece) {
-					mark(chunks, piece.In, i)
+					marks[i] = true
 				}
 			}
 		}
