@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -43,29 +44,52 @@ func (r *probeRun) awaitSleep(what string) {
 func TestGenerations(t *testing.T) {
 	eachProbe(t, func(p *probe) bool { return p.has("generations") && p.variant != "nopie" }, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid())
-		r.awaitSleep("the program asleep") // it may still have to close what it wrote to
-		first := r.portrait(t)
-		var leftFirst []string // what the first restore has left in memory
-		for i := range generationCount {
-			r.saveAndKill()
-			r.restore("ckpt")
-			if r.ended() {
-				t.Fatalf("generation %d ended with status %d\n%s", i+1, r.wait(), text(r.dir, "restore.err"))
-			}
-			r.awaitSleep("the restored program asleep; " + r.describe())
-			left := compare(t, i+1, first, r.portrait(t))
-			if i == 0 {
-				leftFirst = left
-			}
-			if gone, added := difference(leftFirst, left); len(gone)+len(added) > 0 {
-				t.Errorf("generation %d leaves %q, the first one left %q", i+1, left, leftFirst)
-			}
-			if t.Failed() {
-				return
-			}
-		}
-		r.finish()
+		r.generations(generationCount, "ckpt", func() { r.saveAndKill() })
 	})
+}
+
+// TestGenerationsBySignal is TestGenerations by kill -12 and myrestart: what the
+// handler has done for a save is gone in the restored program as well.
+func TestGenerationsBySignal(t *testing.T) {
+	generations := func(p *probe) bool {
+		return p.has("generations") && p.variant == "pie" && withAgent(p) && slices.Contains([]string{"sig", "thr", "tim"}, p.name[:3])
+	}
+	eachProbe(t, generations, func(t *testing.T, p *probe) {
+		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)
+		r.generations(3, "myrestart", func() {
+			r.saveBySignal()
+			r.saves++
+			r.kill()
+		})
+	})
+}
+
+// generations saves, kills and restores the program so many times in a row.
+func (r *probeRun) generations(count int, tool string, save func()) {
+	t := r.t
+	t.Helper()
+	r.awaitSleep("the program asleep") // it may still have to close what it wrote to
+	first := r.portrait(t)
+	var leftFirst []string // what the first restore has left in memory
+	for i := range count {
+		save()
+		r.restore(tool)
+		if r.ended() {
+			t.Fatalf("generation %d ended with status %d\n%s", i+1, r.wait(), text(r.dir, "restore.err"))
+		}
+		r.awaitSleep("the restored program asleep; " + r.describe())
+		left := compare(t, i+1, first, r.portrait(t))
+		if i == 0 {
+			leftFirst = left
+		}
+		if gone, added := difference(leftFirst, left); len(gone)+len(added) > 0 {
+			t.Errorf("generation %d leaves %q, the first one left %q", i+1, left, leftFirst)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	r.finish()
 }
 
 // portrait is what the kernel shows of a process, without what may differ.
