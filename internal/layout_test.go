@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"abi"},
 	{"sys", "seekable"},
 	{"image", "plan", "proc"},
-	{"kind", "emit", "ptrace"},
+	{"kind", "emit", "ptrace", "pager"},
 	{"save", "restore"},
 	{"cli"},
 	{"cmd", "tools"},

@@ -42,15 +42,15 @@ func caresForMemory(p *probe) bool {
 	return regexp.MustCompile("^mem_(brk|dense|fl|fo|huge|jit|malloc|mlock|names|pa|realloc|shared|sparse|stack|tls)|^tree_(child|clone|cow|shared|vfork)|^thr_(stacks|fork)|^after_").MatchString(p.name)
 }
 
-func lazyTwice(t *testing.T, p *probe, uid int) {
+func lazyTwice(t *testing.T, p *probe, uid int, args ...string) {
 	r := startProbe(t, p, uid)
-	r.saveAndKill()
+	r.saveAndKill(args...)
 	r.restore(lazily)
 	if r.ended() {
 		t.Fatalf("the restore ended with status %d\n%s", r.wait(), text(r.dir, "restore.err"))
 	}
 	r.awaitSleep("the restored program asleep; " + r.describe())
-	r.saveAndKill() // over the file that it is mapped from
+	r.saveAndKill(args...) // over the file that it is mapped from
 	r.restore(lazily)
 	if err := os.Remove(filepath.Join(r.dir, "myckpt")); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ckpt/internal/image"
+	"ckpt/internal/pager"
 	"ckpt/internal/save"
 )
 
@@ -50,7 +51,7 @@ var commands = map[string]func() *cobra.Command{
 	"show": newShow, "verify": newVerify, "plan": newPlan, "core": newCore,
 	"flatten": newFlatten, "diff": newDiff,
 	"check": newCheck, "doctor": newDoctor, "version": newVersion,
-	save.AgentCommand: newAgentSave, "emit-agent": newEmitAgent,
+	save.AgentCommand: newAgentSave, pager.Command: newPager, "emit-agent": newEmitAgent,
 }
 
 // Root is the command ckpt with all its subcommands.

@@ -29,7 +29,9 @@ With --lazy memory is mapped from the image and read when it is used: a program
 of any size runs at once, and many copies share what they only read. That memory
 is not verified. The image may be replaced or removed, but not changed in place.
 Not for programs that rely on zeros in memory that they have given back with
-madvise(MADV_DONTNEED) or enlarged with mremap.
+madvise(MADV_DONTNEED) or enlarged with mremap. From a compressed image a
+program runs at once if you are root: for some seconds two processes, ckpt
+pager, give it its memory as it runs, verified, and kill it if they can not.
 
 --copies makes many processes of one image, which share the memory that they do
 not write to and the standard streams; each has a process id of its own, and so
@@ -92,7 +94,7 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 		restore.PIDAuto, restore.PIDNew, restore.PIDKeep)
 	given := handOver{}
 	cmd.Flags().Var(given, "fd", "give the program, as its descriptor N that save --fd left out, the descriptor M of this shell")
-	lazy := cmd.Flags().Bool("lazy", false, "map memory from the image, which must stay unchanged, instead of reading it: it runs at once, and memory is not verified")
+	lazy := cmd.Flags().Bool(lazyFlag, false, "map memory from the image, which must stay unchanged, instead of reading it: it runs at once, and memory is not verified (but of a compressed image)")
 	inside := cmd.Flags().Int(insideFlag, 0, "")
 	_ = cmd.Flags().MarkHidden(insideFlag) // it is there
 	return func(cmd *cobra.Command, path string) restore.Options {
@@ -106,7 +108,10 @@ func restoreFlags(cmd *cobra.Command) func(cmd *cobra.Command, path string) rest
 	}
 }
 
-const copiesFlag = "copies"
+const (
+	copiesFlag = "copies"
+	lazyFlag   = "lazy"
+)
 
 // insideFlag is only for ckpt itself: restore.Options.Inside.
 const insideFlag = "inside"

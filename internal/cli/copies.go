@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,8 @@ var handedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, sys
 // restoreCopies restores an image so many times, and waits for all. The error is
 // how the first one of those that failed did.
 func restoreCopies(cmd *cobra.Command, path string, copies int) error {
-	if err := restore.CheckCopies(path, func(object, text string) { warn(cmd, object, text) }); err != nil {
+	lazy, err := restore.CheckCopies(path, func(object, text string) { warn(cmd, object, text) })
+	if err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 8)
@@ -33,11 +35,14 @@ func restoreCopies(cmd *cobra.Command, path string, copies int) error {
 	} else {
 		tty.Close()
 	}
-	args := append([]string{"ckpt", "restore"}, "--lazy")
+	args := []string{"ckpt", "restore"}
 	for _, a := range sameFlags(cmd) {
-		if name := "--" + copiesFlag + "="; len(a) < len(name) || a[:len(name)] != name {
+		if !strings.HasPrefix(a, "--"+copiesFlag+"=") && !strings.HasPrefix(a, "--"+lazyFlag+"=") {
 			args = append(args, a)
 		}
+	}
+	if lazy {
+		args = append(args, "--"+lazyFlag)
 	}
 	args = append(args, "--", path)
 	var all []*os.Process

@@ -212,6 +212,9 @@ func (im *Image) File() *os.File {
 	return im.file
 }
 
+// Stored is the open file, compressed or not. Close closes it.
+func (im *Image) Stored() *os.File { return im.file }
+
 // SameFile reports whether the image is in the file of that description.
 func (im *Image) SameFile(there os.FileInfo) bool {
 	info, err := im.file.Stat()

@@ -220,3 +220,11 @@ func (im *Image) verifyChunk(i int, c Chunk, buf []byte, to io.WriterAt) error {
 	}
 	return nil
 }
+
+// ReadChunk reads a chunk of memory, of the index i in the table, into buf, and checks
+// it. buf must have room for MaxChunk bytes.
+func (im *Image) ReadChunk(i int, buf []byte) ([]byte, error) {
+	c := im.chunks.memory[i]
+	buf = buf[:c.Len]
+	return buf, im.verifyChunk(i, c, buf, nil)
+}

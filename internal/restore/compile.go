@@ -48,6 +48,9 @@ func (p *preparation) compile() (*compiled, error) {
 		w := &writer{p: p, b: plan.NewBuilder(), site: s, birth: p.lineage.root}
 		w.is(p.members[0])
 		p.summed = map[*image.Image][]bool{}
+		if p.paging != nil {
+			p.paging.areas = nil
+		}
 		if c.plan, err = w.write(); err != nil {
 			return nil, err
 		}

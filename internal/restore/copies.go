@@ -13,13 +13,14 @@ import (
 
 // CheckCopies refuses an image of which there can not be several processes at the
 // same time, because all would write to the same file, each as if it were alone. A
-// file that is only appended to is told of by warn.
-func CheckCopies(path string, warn func(object, text string)) error {
+// file that is only appended to is told of by warn. lazy says that copies can share the
+// memory that is mapped from the image.
+func CheckCopies(path string, warn func(object, text string)) (lazy bool, err error) {
 	im, err := image.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s: %w", path, ErrNoImage)
+		return false, fmt.Errorf("%s: %w", path, ErrNoImage)
 	} else if err != nil {
-		return err
+		return false, err
 	}
 	defer im.Close()
 	m := im.Manifest()
@@ -35,9 +36,12 @@ func CheckCopies(path string, warn func(object, text string)) error {
 		}
 	}
 	if len(obstacles) > 0 {
-		return &RefusedError{obstacles}
+		return false, &RefusedError{obstacles}
 	}
-	return nil
+	if lazy = !compressed(im); !lazy {
+		warn("--copies", "the image is compressed: each copy reads all memory before it runs, and shares none")
+	}
+	return lazy, nil
 }
 
 // mappedForWriting reports whether a process can write to a file by a mapping.

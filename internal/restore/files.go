@@ -210,6 +210,9 @@ func (f *files) renumber() error {
 		t.slave = move(t.slave)
 	}
 	f.null = move(f.null)
+	if pg := f.p.paging; pg != nil {
+		pg.socket, pg.device = move(pg.socket), move(pg.device)
+	}
 	if err != nil {
 		return err
 	}
@@ -288,7 +291,7 @@ func (f *files) passed() []*os.File {
 	for _, t := range f.terminals {
 		list = append(list, t.slave)
 	}
-	return list
+	return append(list, f.p.paging.files()...)
 }
 
 // Close closes everything that was made.

@@ -58,28 +58,41 @@ func (l lazyLimits) cut(p image.Piece) image.Piece {
 	return p.First(n - pageSize)
 }
 
-// chooseLazy decides whether memory is mapped from the image.
-func (p *preparation) chooseLazy() {
+// chooseLazy decides whether memory is mapped from the image, or left to a pager.
+func (p *preparation) chooseLazy() error {
 	if !p.o.Lazy {
-		return
+		return nil
 	}
-	if reason := p.notLazy(); reason != "" {
+	var reason string
+	var err error
+	paged := compressed(p.image)
+	if paged {
+		reason, err = p.startPager()
+	} else {
+		reason = p.notLazy()
+	}
+	if reason != "" {
 		p.o.Warn("--lazy", reason+": all memory is read before the program runs")
-		return
+	}
+	if paged || reason != "" {
+		return err
 	}
 	p.lazy = true
 	p.limits = map[*image.Image]lazyLimits{}
 	for im := p.image; im != nil; im = im.Parent() {
 		p.limits[im] = newLazyLimits(im)
 	}
+	return nil
+}
+
+// compressed reports whether an image or one of its parents is.
+func compressed(im *image.Image) bool {
+	return im != nil && (im.Compressed() || compressed(im.Parent()))
 }
 
 // notLazy says why memory can not be mapped from the image.
 func (p *preparation) notLazy() string {
 	for im := p.image; im != nil; im = im.Parent() {
-		if im.Compressed() {
-			return "the image is compressed"
-		}
 		if noexec, err := sys.NoExec(int(im.File().Fd())); err != nil || noexec {
 			return "the image is on a file system that is mounted noexec, from which no code can be mapped"
 		}
@@ -98,16 +111,17 @@ func (p *preparation) notLazy() string {
 // that all of it has to be there.
 var lazyFlags = []string{"gd", "wf", "mg", "lo", "lf", "dp"}
 
+// onlyAnonymous reports whether the area has one of them.
+func onlyAnonymous(a *image.Area) bool { return slices.ContainsFunc(lazyFlags, a.HasFlag) }
+
 // mapLazily maps what it can of an area from the image, over what is mapped
 // there, and leaves the rest to be read.
 func (w *writer) mapLazily(m *mapping, noReserve uint64) {
 	if !w.p.lazy || !m.plain {
 		return
 	}
-	for _, f := range lazyFlags {
-		if m.area.HasFlag(f) {
-			return
-		}
+	if onlyAnonymous(m.area) {
+		return
 	}
 	name := "map " + areaName(m.area) + " from the image"
 	var rest []image.Piece

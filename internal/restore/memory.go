@@ -38,6 +38,7 @@ func (w *writer) memory() error {
 		mappings = append(mappings, m)
 	}
 	w.fill(mappings)
+	w.handOver()
 	for _, m := range mappings {
 		if a := m.area; m.prot != a.Prot {
 			w.b.Call("protect "+areaName(a), abi.SysMprotect, plan.Imm(uint64(a.Start)), plan.Imm(a.Size()), plan.Imm(uint64(a.Prot)))
@@ -94,6 +95,7 @@ func (w *writer) mapArea(a *image.Area) (mapping, error) {
 				plan.Imm(source.flags), plan.Imm(source.fd), plan.Imm(source.offset)).Want(at)
 		}
 	}
+	w.page(&m)
 	w.mapLazily(&m, source.flags&abi.MapNoReserve)
 	if a.HasFlag("hg") {
 		// Before the memory is touched, so that it is touched in huge pages.

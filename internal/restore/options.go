@@ -23,8 +23,8 @@ type Options struct {
 	// namespaces are made.
 	Again  func(inside int) []string
 	Inside int
-	// Lazy maps memory from the image, which is not verified then, instead of
-	// reading it, where that is possible.
+	// Lazy maps memory from the image, which is not verified then, or leaves it to a
+	// pager, instead of reading it, where that is possible.
 	Lazy bool
 	// Progress hears of every piece of the image that was verified.
 	Progress func(done, total int64)

@@ -73,6 +73,9 @@ func restore(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := p.tellPager(); err != nil {
+		return err
+	}
 	undo, err := p.files.context.Commit()
 	if err != nil {
 		return err
@@ -153,6 +156,7 @@ type preparation struct {
 	sums   bool
 	lazy   bool // memory is mapped from the image, see chooseLazy
 	limits map[*image.Image]lazyLimits
+	paging *paging // nil: no memory is left to a pager
 	summed map[*image.Image][]bool
 	// verified are those that were verified beside the making of the plan.
 	verified map[*image.Image][]bool
@@ -224,7 +228,9 @@ func (p *preparation) open(at hostLook) error {
 			return err
 		}
 	}
-	p.chooseLazy()
+	if err := p.chooseLazy(); err != nil {
+		return err
+	}
 	p.files = newFiles(p)
 	return p.files.remake()
 }
@@ -234,6 +240,7 @@ func (p *preparation) Close() {
 	if p.files != nil {
 		p.files.Close()
 	}
+	p.paging.Close()
 	_ = p.image.Close() // only read
 	for _, f := range p.unpacked {
 		_ = f.Close()

@@ -64,6 +64,7 @@ func check(k *kin, path string, maps func(*subject) ([]proc.VMA, error)) (*Repor
 	if err != nil {
 		return nil, nil, explain(k.fs, k.root, err)
 	}
+	awaitPager(subjects)
 	files := 0
 	for tries := 0; len(obstacles(subjects)) == 0; tries++ {
 		files, err = checkInside(k, subjects, path, maps)

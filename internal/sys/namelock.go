@@ -2,6 +2,7 @@ package sys
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,4 +20,16 @@ func LockName(name string) (int, error) {
 		return -1, os.NewSyscallError("bind", err)
 	}
 	return fd, nil
+}
+
+// AnyLocked reports whether somebody has one of the names by LockName.
+func AnyLocked(names []string) bool {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return slices.ContainsFunc(names, func(name string) bool {
+		return unix.Connect(fd, &unix.SockaddrUnix{Name: "@" + name}) != unix.ECONNREFUSED
+	})
 }

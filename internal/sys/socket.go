@@ -20,6 +20,7 @@ const (
 	AFUnix         = unix.AF_UNIX
 	SockDatagram   = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC
 	MsgDontWait    = unix.MSG_DONTWAIT
+	MsgNoSignal    = unix.MSG_NOSIGNAL
 	MsgCmsgCloexec = unix.MSG_CMSG_CLOEXEC
 	CmsgRightsSize = 24 // of the control message with one descriptor, which stands at its byte 16
 	CmsgRightsFD   = 16
