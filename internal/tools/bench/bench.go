@@ -95,6 +95,20 @@ func bench(ctx context.Context, o options) error {
 			p.writeRows(os.Stdout)
 		}
 	}
+	for _, of := range slowPrograms {
+		s, err := t.slowStart(ctx, ours, of, o.runs)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			r.note("%s: start and restore not measured: %v", of.name, err)
+			continue
+		}
+		r.Slow = append(r.Slow, s)
+		if !o.json {
+			s.writeRows(os.Stdout)
+		}
+	}
 	if err := t.overheads(ctx, ours, o.runs, r); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ type report struct {
 	Machine machine
 	Series  []series
 	Packed  []packing
+	Slow    []slowStart
 	Chains  []increment
 
 	Overheads []overhead
@@ -95,6 +96,6 @@ func (r *report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(map[string]any{
-		"schema": r.Schema, "machine": r.Machine, "series": list, "compressed": r.Packed, "incremental": r.Chains, "overheads": r.Overheads, "start_of_true": r.Starting, "bars": r.Bars, "notes": r.Notes,
+		"schema": r.Schema, "machine": r.Machine, "series": list, "compressed": r.Packed, "slow_starts": r.Slow, "incremental": r.Chains, "overheads": r.Overheads, "start_of_true": r.Starting, "bars": r.Bars, "notes": r.Notes,
 	})
 }
