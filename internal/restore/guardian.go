@@ -33,7 +33,16 @@ type guardian struct {
 	tree       bool // there are several processes
 	// next waits until the program stops or ends.
 	next func() (syscall.WaitStatus, error)
+	// signals are those that have come, from the beginning on: none of them gets lost
+	// while the program begins to run.
+	signals chan os.Signal
 }
+
+// signalsMost is how many signals can wait to be handed on.
+const signalsMost = 64
+
+// interruptions are the signals that end a restore until the program runs.
+var interruptions = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
 // newGuardian prepares the place of a process with the id pid.
 func (p *preparation) newGuardian(pid int) (*guardian, *os.File, error) {
@@ -41,7 +50,7 @@ func (p *preparation) newGuardian(pid int) (*guardian, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	g := &guardian{pid: pid, messages: messages}
+	g := &guardian{pid: pid, messages: messages, signals: make(chan os.Signal, signalsMost)}
 	g.next = func() (syscall.WaitStatus, error) { return waitFor(pid, syscall.WUNTRACED) }
 	if p.o.within != nil {
 		g.own, g.foreground = p.o.within.Own, p.o.within.Foreground
@@ -98,10 +107,13 @@ func (g *guardian) start(program *os.File, name string, passed []*os.File) (int,
 
 // begin waits until the program runs. Until then nothing is begun that can not
 // be undone.
-func (g *guardian) begin(first int) error {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(stop)
+func (g *guardian) begin(first int) (err error) {
+	signal.Notify(g.signals, interruptions...)
+	defer func() {
+		if err != nil {
+			signal.Stop(g.signals)
+		}
+	}()
 	done := make(chan string, 1)
 	go func() {
 		// The first one to fail says why; the others may be waiting for it.
@@ -114,9 +126,18 @@ func (g *guardian) begin(first int) error {
 		select {
 		case said = <-done:
 			waiting = false
-		case <-stop:
-			interrupted = true
-			g.kill(first)
+		case s := <-g.signals:
+			select {
+			case said = <-done: // it was sent to the program, which runs
+				waiting = false
+				select {
+				case g.signals <- s:
+				default: // too many wait already
+				}
+			default:
+				interrupted = true
+				g.kill(first)
+			}
 		}
 	}
 	if said != "" {

@@ -17,8 +17,7 @@ var terminalSignals = map[os.Signal]bool{
 
 // guard hands on signals until the program has ended.
 func (g *guardian) guard() error {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
+	signal.Notify(g.signals)
 	ended := make(chan error, 1)
 	go func() { ended <- g.watch() }()
 	for {
@@ -26,7 +25,7 @@ func (g *guardian) guard() error {
 		case err := <-ended:
 			g.takeTerminal(sys.ProcessGroup())
 			return err
-		case s := <-signals:
+		case s := <-g.signals:
 			switch {
 			case s == syscall.SIGCHLD || s == syscall.SIGURG || s == syscall.SIGPIPE:
 				// The Go runtime's, and ours.

@@ -100,7 +100,7 @@ func (p *preparation) warnApart() {
 // restoreApart restores in namespaces of its own. It returns like Restore, or a
 // uselessError.
 func (p *preparation) restoreApart() error {
-	g := &guardian{own: aloneInGroup()}
+	g := &guardian{own: aloneInGroup(), signals: make(chan os.Signal, signalsMost)}
 	g.foreground = g.own && inForeground()
 	ns, err := p.startNamespace(&place{Own: g.own, Foreground: g.foreground, User: p.needsUserNamespace(), Groups: p.host.status.Groups, Above: gapAfter(p.neededIDs(), highestID())})
 	if err != nil {
@@ -195,10 +195,13 @@ func (ns *namespace) listen() {
 }
 
 // begin waits until the program runs.
-func (ns *namespace) begin(g *guardian) error {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(stop)
+func (ns *namespace) begin(g *guardian) (err error) {
+	signal.Notify(g.signals, interruptions...)
+	defer func() {
+		if err != nil {
+			signal.Stop(g.signals)
+		}
+	}()
 	for {
 		select {
 		case r, ok := <-ns.reports:
@@ -220,7 +223,7 @@ func (ns *namespace) begin(g *guardian) error {
 			}
 			g.pid = pid
 			return json.NewEncoder(ns.link).Encode(known{})
-		case <-stop:
+		case <-g.signals:
 			ns.end()
 			return errors.New("interrupted")
 		}
