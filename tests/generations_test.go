@@ -52,7 +52,7 @@ func TestGenerations(t *testing.T) {
 // handler has done for a save is gone in the restored program as well.
 func TestGenerationsBySignal(t *testing.T) {
 	generations := func(p *probe) bool {
-		return p.has("generations") && p.variant == "pie" && withAgent(p) && slices.Contains([]string{"sig", "thr", "tim"}, p.name[:3])
+		return p.has("generations") && p.variant == "pie" && withAgent(p) && slices.Contains([]string{"sig", "thr"}, p.name[:3])
 	}
 	eachProbe(t, generations, func(t *testing.T, p *probe) {
 		r := startProbe(t, p, os.Geteuid(), withLibrary(t)...)

@@ -142,7 +142,9 @@ func letGo(middle *proc.Stat, p *image.Process) {
 		return
 	}
 	if middle.ExitSignal != 0 {
-		tell(middle, &p.Signals)
+		tell(middle, p)
+		// The kernel tells the thread that has made the child, if that has gone on; else any other.
+		time.Sleep(goneOn)
 	}
 	// From now on what the terminal does to the program (Ctrl-C, Ctrl-Z, going
 	// away) is not about us: whoever sees the program run has its image. A session
@@ -158,12 +160,19 @@ func letGo(middle *proc.Stat, p *image.Process) {
 
 // tell has the restored program be told of the end of the middle child, as the one that
 // runs on will be. A signal of this kind that it has to get anyway does as well.
-func tell(middle *proc.Stat, s *image.Signals) {
+func tell(middle *proc.Stat, p *image.Process) {
 	info := abi.ChildKilled(middle.ExitSignal, middle.Pid, os.Getuid())
-	if !slices.ContainsFunc(s.Pending, func(p []byte) bool { return bytes.HasPrefix(p, info[:4]) }) {
-		s.Pending = append(s.Pending, info[:])
+	pending := &p.Signals.Pending
+	if first := &p.Threads[0]; !first.Dead && first.SigMask>>(middle.ExitSignal-1)&1 == 0 {
+		pending = &first.Pending // it has, as a rule, made the child
+	}
+	if !slices.ContainsFunc(*pending, func(p []byte) bool { return bytes.HasPrefix(p, info[:4]) }) {
+		*pending = append(*pending, info[:])
 	}
 }
+
+// goneOn is how long threads take to go on when they are let go.
+const goneOn = 2 * time.Millisecond
 
 // report appends lines to the log, and shows them if stderr is a terminal.
 func report(lines []string, stderr io.Writer) {
