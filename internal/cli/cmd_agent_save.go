@@ -1,19 +1,15 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"ckpt/internal/abi"
 	"ckpt/internal/image"
 	"ckpt/internal/proc"
 	"ckpt/internal/save"
@@ -130,49 +126,6 @@ func withDirectory(pid int) proc.Process {
 	}
 	return p
 }
-
-// letGo ends our parent, the middle child. The program's signal handler waits for that
-// one, or will be told of its end: it need not wait for the disk.
-//
-// Orphans become children of the next child subreaper above them, or of process
-// 1. A program that is one of these would find in us a child that it does not
-// know: its handler waits for all of the save.
-func letGo(middle *proc.Stat, p *image.Process) {
-	if os.Getppid() != middle.Pid || middle.ExitSignal == 0 && (p.PID == 1 || p.Attributes.Subreaper) {
-		return
-	}
-	if middle.ExitSignal != 0 {
-		tell(middle, p)
-		// The kernel tells the thread that has made the child, if that has gone on; else any other.
-		time.Sleep(goneOn)
-	}
-	// From now on what the terminal does to the program (Ctrl-C, Ctrl-Z, going
-	// away) is not about us: whoever sees the program run has its image. A session
-	// of our own would do as well, but it is a scheduling group of its own
-	// (sched(7), autogroup), which got no processor for a minute beside some that
-	// were busy.
-	if err := syscall.Setpgid(0, 0); err != nil {
-		return
-	}
-	signal.Ignore(syscall.SIGHUP, syscall.SIGTTOU)
-	_ = syscall.Kill(middle.Pid, syscall.SIGKILL) // if that fails, the program is told when all of the save is done
-}
-
-// tell has the restored program be told of the end of the middle child, as the one that
-// runs on will be. A signal of this kind that it has to get anyway does as well.
-func tell(middle *proc.Stat, p *image.Process) {
-	info := abi.ChildKilled(middle.ExitSignal, middle.Pid, os.Getuid())
-	pending := &p.Signals.Pending
-	if first := &p.Threads[0]; !first.Dead && first.SigMask>>(middle.ExitSignal-1)&1 == 0 {
-		pending = &first.Pending // it has, as a rule, made the child
-	}
-	if !slices.ContainsFunc(*pending, func(p []byte) bool { return bytes.HasPrefix(p, info[:4]) }) {
-		*pending = append(*pending, info[:])
-	}
-}
-
-// goneOn is how long threads take to go on when they are let go.
-const goneOn = 2 * time.Millisecond
 
 // report appends lines to the log, and shows them if stderr is a terminal.
 func report(lines []string, stderr io.Writer) {

@@ -375,8 +375,8 @@ ret:
 //
 // It runs twice for a save that somebody else asks for. First it starts the
 // engine, and the program runs on while that gets ready. The middle child has our
-// signal as its exit signal: when the engine has stopped the program, it ends that
-// child, and when all is done and the program goes on, this handler is told of it
+// signal as its exit signal: when the program goes on after it was stopped, the
+// engine ends that child, and this handler is told of it
 // and tidies up, in the restored program as well. So it is, too, if the engine
 // dies. A program that sends itself the signal wants to be saved just there: its
 // handler waits.

@@ -283,6 +283,22 @@ func TestVerifyExcept(t *testing.T) {
 	}
 }
 
+// TestChunkTableOneWay: what was decoded would be encoded just so. Open relies on that.
+func TestChunkTableOneWay(t *testing.T) {
+	t.Parallel()
+	chunks := open(t, small(t)).chunks
+	read := chunks.encode()
+	chunks.encoded = nil
+	if made := chunks.encode(); len(chunks.memory) == 0 || len(chunks.payload) == 0 || !bytes.Equal(made, read) {
+		t.Errorf("%x was read as %x", read, made)
+	}
+	read = bytes.Clone(read)
+	read[12] |= 2 // flags
+	if _, err := decodeChunks(read); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("unknown flags: %v", err)
+	}
+}
+
 // diskEnv names the mount point to a test binary that runs in a mount
 // namespace of its own.
 const diskEnv = "CKPT_TEST_FULL_DISK"

@@ -181,8 +181,7 @@ func (p packing) writeRows(w io.Writer) {
 			func(r packingRun) float64 { return float64(r.Packed) / 1e6 }},
 		{"image, % of memory", "", packingRun.shrunk},
 	} {
-		v := p.over(line.of)
-		fmt.Fprintf(w, row, "  "+line.what, short(v.Min), short(v.Median), short(v.Max), line.remark)
+		writeRow(w, line.what, p.over(line.of), line.remark)
 	}
 }
 

@@ -113,7 +113,7 @@ func (i increment) writeRows(w io.Writer) {
 		{"restore from both", "", i.over(func(r incrementRun) float64 { return float64(r.Restore) / 1e6 })},
 		{"second image, 10^6 bytes", short(i.bytes().Median) + " % of the first", i.over(func(r incrementRun) float64 { return float64(r.NextBytes) / 1e6 })},
 	} {
-		fmt.Fprintf(w, row, "  "+line.what, short(line.v.Min), short(line.v.Median), short(line.v.Max), line.remark)
+		writeRow(w, line.what, line.v, line.remark)
 	}
 }
 

@@ -186,11 +186,11 @@ func (r *report) writeOverheads(w io.Writer) {
 	fmt.Fprintf(w, "\nwith libckpt.so, while nothing is saved, %% more\n")
 	for _, o := range r.Overheads {
 		v, noise := o.preloaded(), o.noise()
-		fmt.Fprintf(w, row, "  "+o.Loop, short(v.Min), short(v.Median), short(v.Max),
+		writeRow(w, o.Loop, v,
 			fmt.Sprintf("noise %s to %s", short(noise.Min), short(noise.Max)))
 	}
 	p, v := r.Starting.Plain, r.Starting.Preloaded
-	fmt.Fprintf(w, row, "  start of true, us", short(v.Min), short(v.Median), short(v.Max), fmt.Sprintf("%s without it", short(p.Median)))
+	writeRow(w, "start of true, us", v, fmt.Sprintf("%s without it", short(p.Median)))
 }
 
 // overheadBars: a program does not notice the library.

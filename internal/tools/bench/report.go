@@ -30,6 +30,11 @@ func (r *report) note(format string, args ...any) {
 // row is the form of a row of the table: what, three numbers, and a remark.
 const row = "%-30s%9s%9s%9s  %s\n"
 
+// writeRow prints a row that belongs to a heading.
+func writeRow(w io.Writer, what string, v stat, remark string) {
+	fmt.Fprintf(w, row, "  "+what, short(v.Min), short(v.Median), short(v.Max), remark)
+}
+
 // writeHead prints what stands above the table.
 func (m machine) writeHead(w io.Writer) {
 	fmt.Fprintf(w, "%s, Linux %s, %d × %s, %d GB, load %.2f before", m.When.Format(time.RFC3339), m.Kernel, m.CPUs, m.CPU, m.Memory>>30, m.Load)
@@ -48,10 +53,9 @@ func (s series) writeRows(w io.Writer) {
 		if v.Max == 0 {
 			continue // the engine has no such thing
 		}
-		fmt.Fprintf(w, row, "  "+m.name, short(v.Min), short(v.Median), short(v.Max), s.compared(m))
+		writeRow(w, m.name, v, s.compared(m))
 	}
-	image := s.over(func(r run) float64 { return float64(r.Image) / 1e6 })
-	fmt.Fprintf(w, row, "  image, 10^6 bytes", short(image.Min), short(image.Median), short(image.Max), "")
+	writeRow(w, "image, 10^6 bytes", s.over(func(r run) float64 { return float64(r.Image) / 1e6 }), "")
 }
 
 // writeBars prints what stands below the table.

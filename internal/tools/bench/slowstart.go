@@ -142,7 +142,6 @@ func (s slowStart) writeRows(w io.Writer) {
 		{"restored", func(r slowStartRun) time.Duration { return r.Restore }},
 		{"restored --lazy", func(r slowStartRun) time.Duration { return r.Lazy }},
 	} {
-		v := over(s.Runs, func(r slowStartRun) float64 { return float64(line.of(r)) / 1e6 })
-		fmt.Fprintf(w, row, "  "+line.what, short(v.Min), short(v.Median), short(v.Max), "")
+		writeRow(w, line.what, over(s.Runs, func(r slowStartRun) float64 { return float64(line.of(r)) / 1e6 }), "")
 	}
 }
